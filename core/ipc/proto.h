@@ -1,0 +1,160 @@
+/*
+ * How shim and engine talk. Both come from one build (the version is checked), run on one machine and
+ * trust each other only as far as the checks named here go.
+ *
+ * NAMES. The engine listens on two abstract AF_UNIX names in its network namespace:
+ *
+ *	control  SEQPACKET  \0teecee/UID/IFACE/IPSPEC               found by everybody; binding it makes the engine unique
+ *	data     STREAM     \0teecee/UID/IFACE/IPSPEC/INSTANCE      told in the WELCOME; INSTANCE is 16 random hex digits
+ *
+ * A raw getpeername() on a program's fd that answers the data name says: ours, of that instance. The
+ * sockets that the engine passes for accepted connections are connected to its own data name for that reason.
+ * Abstract names can be squatted: each side compares SO_PEERCRED's uid with its own; a client of another
+ * uid (a server that dropped privileges) shows the token that its process got in a WELCOME before.
+ *
+ * CONTROL CHANNEL. One per process, opened at the first control call that needs it. The client sends HELLO,
+ * the engine answers WELCOME (with the table's memfd) or REFUSED, as soon as it has its address. Then the
+ * client sends SETOPT messages and waits for nothing.
+ *
+ * DATA SOCKET. A stream socket of the program. Before it is established it carries requests, each of
+ * them IPC_REQUEST_LEN bytes in one send and one more byte in another: the padding and a lowered
+ * SO_SNDBUF keep POLLOUT away while a connect is pending, and the last byte is the *residual byte* that the
+ * engine always leaves unread, so that its closing, wanted or not, shows as ECONNRESET (never as a clean
+ * end). A later request on the same socket simply follows: whatever was residual is then read, and the
+ * new last byte stays.
+ *
+ *	CONNECT   no reply: POLLOUT (the engine consumed the request) or the engine closes; the errno is in the table
+ *	BIND      struct ipc_reply
+ *	LISTEN    struct ipc_reply; from then on struct ipc_accepted messages, each with one fd
+ *
+ * A connection that the peer reset, or that never came to be: the engine closes its end without reading the
+ * residual byte. An orderly one: the engine shuts down its write side at the peer's FIN, and when both
+ * directions are done reads the residual byte and closes.
+ */
+#ifndef TEECEE_IPC_PROTO_H
+#define TEECEE_IPC_PROTO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "core/base/addr.h"
+#include "core/ipc/option.h"
+#include "core/ipc/settings.h"
+
+enum {
+	IPC_MAGIC = 0x74654365, /* "teCe" */
+	IPC_VERSION = 1,
+	IPC_REQUEST_LEN = 8191,
+	IPC_TOKEN_LEN = 16,
+	IPC_TEXT_LEN = 256,
+	IPC_INSTANCE_LEN = 16, /* hex digits */
+};
+
+enum ipc_op {
+	IPC_HELLO = 1, /* control, client to engine: struct ipc_hello */
+	IPC_WELCOME,   /* control, engine to client: struct ipc_welcome and the table's memfd */
+	IPC_REFUSED,   /* control, engine to client: struct ipc_refused; the engine closes */
+	IPC_SETOPT,    /* control, client to engine: struct ipc_setopt */
+	IPC_CONNECT,   /* data: struct ipc_request */
+	IPC_BIND,
+	IPC_LISTEN,
+	IPC_REPLY,     /* data, engine to client: struct ipc_reply */
+	IPC_ACCEPTED,  /* data, engine to client: struct ipc_accepted */
+	IPC_STOP,      /* control, client to engine: struct ipc_header only; end now (teecee stop) */
+};
+
+/* Every message starts with it; `len` counts all of the message's struct. */
+struct ipc_header {
+	uint32_t magic;
+	uint16_t version;
+	uint16_t op;
+	uint32_t len;
+	uint32_t pad;
+};
+
+struct ipc_hello {
+	struct ipc_header h;
+	uint8_t token[IPC_TOKEN_LEN]; /* zero: none yet */
+	/* What the engine must agree with: TEECEE_GATEWAY, MAC, LINK, MTU; unset means "whatever you have". */
+	uint8_t has_gateway, mac_mode, link, pad[5]; /* mac_mode, link: 0 unset, else 1 + the enum of settings.h */
+	struct ipaddr gateway;
+	struct macaddr mac;
+	uint16_t mtu; /* 0: unset */
+};
+
+struct ipc_welcome {
+	struct ipc_header h;
+	uint8_t token[IPC_TOKEN_LEN];
+	char instance[IPC_INSTANCE_LEN];
+	uint64_t table_size; /* bytes of the memfd */
+	struct ipnet address; /* ours */
+	uint16_t mtu;
+	uint8_t pad[5];
+};
+
+struct ipc_refused {
+	struct ipc_header h;
+	int32_t error;           /* positive errno for the program's call */
+	char text[IPC_TEXT_LEN]; /* one line for the person, without "teecee: " and newline */
+};
+
+struct ipc_setopt {
+	struct ipc_header h;
+	uint64_t cookie;
+	uint32_t option; /* enum ipc_option */
+	uint32_t pad;
+	int64_t value;
+};
+
+struct ipc_request {
+	struct ipc_header h;
+	uint8_t token[IPC_TOKEN_LEN];
+	uint64_t cookie;      /* SO_COOKIE of the program's socket: its key in the table */
+	uint16_t family;      /* AF_INET or AF_INET6: what the program asked socket() for */
+	uint8_t v6only;
+	uint8_t pad0;
+	struct endpoint addr; /* CONNECT: remote; BIND: local */
+	uint16_t pad1;
+	int32_t backlog;      /* LISTEN */
+	uint32_t option_set;  /* bit per enum ipc_option: set before the socket met the engine */
+	uint32_t pad2;
+	int64_t option[IPC_OPT_COUNT];
+};
+
+struct ipc_reply {
+	struct ipc_header h;
+	int32_t error; /* positive errno; 0: done */
+	struct endpoint local;
+	uint16_t pad;
+};
+
+struct ipc_accepted {
+	struct ipc_header h;
+	uint64_t cookie; /* of the fd that comes with it */
+	struct endpoint local, remote;
+	uint32_t pad;
+};
+
+/* Fills a header for a message of `len` bytes. */
+struct ipc_header ipc_header(enum ipc_op op, size_t len);
+
+/* Whether `data` is a whole message of kind `op`: magic, version and length (`want`) are right. */
+bool ipc_check(const void *data, size_t len, enum ipc_op op, size_t want);
+
+/*
+ * The abstract names; the result is the address length. `instance` NULL: the control name, else the data
+ * name. settings_resolve must have run.
+ */
+socklen_t ipc_name(struct sockaddr_un *out, const struct settings *s, uid_t uid, const char *instance);
+
+/* SO_PEERCRED's uid and pid of a connected socket: 0 or -errno. */
+int ipc_peer(int fd, uid_t *uid, pid_t *pid);
+
+/* sendmsg/recvmsg of one message with at most one fd (-1: none); MSG_NOSIGNAL, close-on-exec. Bytes or -errno. */
+ssize_t ipc_send_fd(int socket, const void *data, size_t len, int fd, int flags);
+ssize_t ipc_recv_fd(int socket, void *data, size_t len, int *fd, int flags);
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * The TEECEE_* variables: parsed in one place, by the shim (in its constructor: programs wipe their
+ * environment), by the engine and by the command. Names never change: other people's scripts use them.
+ */
+#ifndef TEECEE_IPC_SETTINGS_H
+#define TEECEE_IPC_SETTINGS_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/addr.h"
+
+enum { SETTINGS_ERROR_LEN = 256, SETTINGS_BYPASS_MAX = 32, SETTINGS_PATH_LEN = 256, SETTINGS_IP_SPEC_LEN = 44 };
+
+enum settings_mac { MAC_OWN, MAC_NIC, MAC_GIVEN };
+enum settings_link { LINK_AUTO, LINK_PACKET, LINK_PCAP, LINK_TAP };
+
+struct settings {
+	/* The engine's: a client that asks a running engine for others is refused. */
+	char iface[IFNAMSIZ];                /* TEECEE_IFACE; "" until settings_resolve */
+	char ip_spec[SETTINGS_IP_SPEC_LEN];  /* TEECEE_IP as canonical text, "auto" by default: part of the engine's name */
+	bool ip_auto;
+	struct ipnet ip;                     /* when not auto */
+	bool has_gateway;
+	struct ipaddr gateway;               /* TEECEE_GATEWAY */
+	enum settings_mac mac_mode;          /* TEECEE_MAC: own (default), nic, xx:xx:xx:xx:xx:xx */
+	struct macaddr mac;                  /* when MAC_GIVEN */
+	enum settings_link link;             /* TEECEE_LINK */
+	unsigned mtu;                        /* TEECEE_MTU; 0: the interface's */
+	bool probe_rfc;                      /* TEECEE_PROBE=rfc */
+	unsigned idle_s;                     /* TEECEE_IDLE, default 30 */
+	bool has_seed;
+	uint64_t seed;                       /* TEECEE_SEED */
+
+	/* The client's. */
+	unsigned nbypass;
+	struct ipnet bypass[SETTINGS_BYPASS_MAX]; /* TEECEE_BYPASS: comma-separated CIDRs left to the kernel */
+	char engine[SETTINGS_PATH_LEN];           /* TEECEE_ENGINE; "": found beside the library */
+};
+
+/*
+ * Reads every TEECEE_* variable of `environment` ("NAME=value", NULL at the end); what is not set gets its
+ * default. 0, or -EINVAL with one clear line in `error` that names the variable, the value and what it should be.
+ * Calls no function that allocates.
+ */
+int settings_load(struct settings *s, char *const environment[], char error[static SETTINGS_ERROR_LEN]);
+
+/* Fills an empty iface with that of the IPv4 default route (/proc/net/route): 0 or -ENETUNREACH with `error`. */
+int settings_resolve(struct settings *s, char error[static SETTINGS_ERROR_LEN]);
+
+bool settings_is_bypassed(const struct settings *s, const struct ipaddr *a);
+
+#endif

@@ -1,0 +1,76 @@
+/*
+ * The table: one slot per socket the engine knows, in a memfd that the engine maps for writing and
+ * clients map read-only (sealed F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW). It answers
+ * getsockname, getpeername, getsockopt, TCP_INFO and "which errno was it" without a round trip.
+ *
+ * A slot is found by the program's socket's SO_COOKIE: the set cookie % nsets, eight slots each (cookies are
+ * handed out in sequence, so sets fill evenly). One writer, the engine; a reader retries while `gen` is odd
+ * or changes (a seqlock). A slot whose socket is gone but whose error may still be asked for is DEAD: it
+ * keeps its content until its place is needed.
+ */
+#ifndef TEECEE_IPC_TABLE_H
+#define TEECEE_IPC_TABLE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/addr.h"
+#include "core/ipc/option.h"
+
+enum { IPC_TABLE_WAYS = 8, IPC_TCP_INFO_LEN = 256 };
+
+enum ipc_slot_use { IPC_SLOT_FREE, IPC_SLOT_LIVE, IPC_SLOT_DEAD };
+
+/* The part of a slot that readers copy. */
+struct ipc_sock_info {
+	uint64_t cookie;
+	uint8_t use;       /* enum ipc_slot_use */
+	uint8_t tcp_state; /* Linux's numbers: 1 ESTABLISHED … 10 LISTEN 11 CLOSING (netinet/tcp.h) */
+	uint16_t family;   /* AF_INET or AF_INET6 */
+	int32_t error;     /* positive errno that ended the connection, 0: none */
+	struct endpoint local, remote;
+	uint32_t pad;
+	uint64_t unsent;   /* SIOCOUTQ: bytes in the engine that the peer has not acknowledged */
+	int64_t option[IPC_OPT_COUNT];
+	uint32_t tcp_info_len;
+	uint32_t pad1;
+	uint8_t tcp_info[IPC_TCP_INFO_LEN]; /* struct tcp_info of <linux/tcp.h> */
+};
+
+struct ipc_slot {
+	_Atomic uint32_t gen; /* odd: being written */
+	uint32_t pad;
+	struct ipc_sock_info info;
+};
+
+struct ipc_table {
+	uint32_t magic, version;
+	uint32_t nsets; /* a power of two */
+	uint32_t slot_size;
+	_Atomic uint32_t alive; /* 0: the engine has left in order */
+	uint32_t pad[11];
+	struct ipc_slot slot[]; /* nsets * IPC_TABLE_WAYS */
+};
+
+/* Bytes of a table of `nsets` sets. */
+size_t ipc_table_size(uint32_t nsets);
+
+/* Reader: checks magic, version and size of a mapped table. */
+bool ipc_table_valid(const struct ipc_table *t, size_t size);
+
+/* Reader: a consistent copy of the slot of `cookie`; false when there is none. */
+bool ipc_table_get(const struct ipc_table *t, uint64_t cookie, struct ipc_sock_info *out);
+
+/* Reader: the slot itself, to keep as a hint (compare info.cookie again at every use); NULL: none. */
+const struct ipc_slot *ipc_table_find(const struct ipc_table *t, uint64_t cookie);
+
+/* Writer: a slot for a new cookie (free, else the oldest dead one of its set); NULL when all eight live. */
+struct ipc_slot *ipc_table_claim(struct ipc_table *t, uint64_t cookie);
+
+/* Writer: everything between begin and end appears at once. */
+struct ipc_sock_info *ipc_slot_begin(struct ipc_slot *slot);
+void ipc_slot_end(struct ipc_slot *slot);
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * The IPv4 header (RFC 791). Options are accepted and skipped; we send none.
+ */
+#ifndef TEECEE_WIRE_IPV4_H
+#define TEECEE_WIRE_IPV4_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/addr.h"
+
+enum { IPV4_HDR_LEN = 20, IPV4_HDR_MAX = 60, IP_PROTO_ICMP = 1, IP_PROTO_TCP = 6, IP_PROTO_UDP = 17 };
+
+struct ipv4_hdr {
+	struct ipaddr src, dst;
+	uint8_t hdr_len;      /* bytes, 20..60 */
+	uint8_t tos;          /* DSCP and ECN */
+	uint16_t total_len;   /* header and payload */
+	uint16_t id;
+	bool df, mf;
+	uint16_t frag_offset; /* bytes, a multiple of 8 */
+	uint8_t ttl;
+	uint8_t protocol;
+};
+
+enum ipv4_parse_result { IPV4_OK, IPV4_SHORT, IPV4_BAD_VERSION, IPV4_BAD_LENGTH, IPV4_BAD_CSUM };
+
+/*
+ * Checks version, lengths and the header checksum. `len` may exceed total_len (Ethernet padding); a
+ * super-segment above 65,535 bytes does not exist in IPv4. The payload is data + hdr_len, total_len - hdr_len bytes.
+ */
+enum ipv4_parse_result ipv4_parse(struct ipv4_hdr *out, const uint8_t *data, size_t len);
+
+/* Writes a header of 20 bytes with its checksum; hdr_len is ignored. */
+void ipv4_emit(uint8_t out[static IPV4_HDR_LEN], const struct ipv4_hdr *h);
+
+#endif
