@@ -1,0 +1,74 @@
+/*
+ * Every cap and timeout of the stack, with its reason, on one page.
+ */
+#ifndef TEECEE_STACK_LIMITS_H
+#define TEECEE_STACK_LIMITS_H
+
+#include "core/base/time.h"
+
+/* ARP (RFC 826, RFC 1122 §2.3.2) */
+#define ARP_RETRY (1 * SEC)           /* at most one request per second and neighbour: RFC 1122 §2.3.2.1 */
+#define ARP_FAST_RETRY (200 * MSEC)   /* the first retry of a connection's first packet: a lost broadcast should not cost a second */
+#define ARP_TRIES 4                   /* then EHOSTUNREACH, after about 3 s as Linux (3 probes, 1 s apart) */
+#define ARP_LIFETIME (60 * SEC)       /* then the entry is asked again, unicast, while it is still used */
+#define ARP_NEGATIVE (1 * SEC)        /* how long a failed neighbour refuses at once */
+#define ARP_PENDING_MAX 16            /* packets that wait per neighbour; Linux keeps 101 (unres_qlen_bytes) */
+#define ARP_ENTRIES_MAX 1024          /* as Linux's gc_thresh3; the least recently used leaves */
+
+/* RFC 5227 §1.1, and the stated departure PROBE_FAST */
+#define ACD_PROBE_WAIT (1 * SEC)
+#define ACD_PROBE_NUM 3
+#define ACD_PROBE_MIN (1 * SEC)
+#define ACD_PROBE_MAX (2 * SEC)
+#define ACD_ANNOUNCE_WAIT (2 * SEC)
+#define ACD_ANNOUNCE_NUM 2
+#define ACD_ANNOUNCE_INTERVAL (2 * SEC)
+#define ACD_DEFEND_INTERVAL (10 * SEC)
+#define ACD_FAST_INTERVAL (50 * MSEC)
+
+/* IPv4 */
+#define IP_TTL_DEFAULT 64                     /* RFC 1122 §3.2.1.7, RFC 1700 */
+#define REASM_TIMEOUT (30 * SEC)              /* Linux's ipfrag_time; RFC 1122 §3.3.2 asks 60..120 s */
+#define REASM_MEM_MAX (4u << 20)              /* Linux's ipfrag_high_thresh */
+#define REASM_DATAGRAMS_MAX 256
+#define REASM_FRAGMENTS_MAX 64                /* per datagram: 64 KiB in 1 KiB pieces */
+#define ICMP_ERROR_INTERVAL (1 * MSEC)        /* at most 1,000 ICMP errors a second: RFC 1812 §4.3.2.8, Linux's icmp_msgs_per_sec */
+#define ICMP_ERROR_BURST 50                   /* Linux's icmp_msgs_burst */
+
+/* TCP timers */
+#define TCP_RTO_INITIAL (1 * SEC)       /* RFC 6298 §2.1 */
+#define TCP_RTO_MIN (200 * MSEC)        /* Linux's; RFC 6298 §2.4 says 1 s: a stated departure, every deployed stack's */
+#define TCP_RTO_MAX (120 * SEC)         /* RFC 6298 §2.5 asks for at least 60 s */
+#define TCP_RTO_AFTER_SYN_LOSS (3 * SEC) /* RFC 6298 §5.7 */
+#define TCP_DELACK_MAX (40 * MSEC)      /* RFC 9293 §3.8.6.3 allows 500 ms; Linux's minimum */
+#define TCP_QUICKACK_SEGS 16            /* ACKed at once when a connection is young or was idle: the peer is in slow start */
+#define TCP_SYN_RETRIES 6               /* tcp_syn_retries: 127 s */
+#define TCP_SYNACK_RETRIES 5            /* tcp_synack_retries */
+#define TCP_RETRIES 15                  /* tcp_retries2: 13 to 30 minutes; RFC 1122 §4.2.3.5 R2 of at least 100 s */
+#define TCP_ORPHAN_RETRIES 8            /* tcp_orphan_retries */
+#define TCP_TIME_WAIT (60 * SEC)        /* 2 MSL; Linux's value, RFC 9293 has MSL = 2 minutes */
+#define TCP_FIN_WAIT_2 (60 * SEC)       /* tcp_fin_timeout, orphans only */
+#define TCP_KEEPIDLE (7200 * SEC)       /* RFC 1122 §4.2.3.6 */
+#define TCP_KEEPINTVL (75 * SEC)
+#define TCP_KEEPCNT 9
+#define TCP_CORK_MAX (200 * MSEC)       /* tcp(7) */
+#define TCP_PACING_TIMER_MIN (100 * USEC)
+#define TCP_PAWS_IDLE (24 * 24 * 3600 * SEC) /* RFC 7323 §5.5: an older ts.recent is not believed */
+
+/* TCP sizes */
+#define TCP_MSS_DEFAULT 536             /* RFC 9293 §3.7.1 */
+#define TCP_MSS_MIN 48                  /* what smaller an offer is treated as; Linux's TCP_MIN_MSS is 88 with options */
+#define TCP_INITIAL_WINDOW_SEGS 10      /* RFC 6928 */
+#define TCP_RING_MIN (4u << 10)         /* first allocation of a ring: one page */
+#define TCP_SNDBUF_MAX (4u << 20)       /* largest send ring; Linux's tcp_wmem max */
+#define TCP_RCVBUF_INITIAL (256u << 10) /* the window a new connection may open to before autotuning */
+#define TCP_RCVBUF_MAX (8u << 20)       /* largest receive ring; Linux's tcp_rmem max is 6 MiB, half of it window */
+#define TCP_MEM_DEFAULT ((size_t)1 << 30)
+#define TCP_OFO_RANGES_MAX 256          /* holes remembered per connection */
+#define TCP_BACKLOG_MAX 4096            /* net.core.somaxconn */
+#define TCP_CHALLENGE_PER_SEC 1000      /* RFC 5961 §7; Linux's tcp_challenge_ack_limit */
+#define TCP_ACK_LIMIT_INTERVAL (500 * MSEC) /* per connection, for out-of-window segments: tcp_invalid_ratelimit */
+#define TCP_PORT_EPHEMERAL_MIN 32768    /* ip_local_port_range */
+#define TCP_PORT_EPHEMERAL_MAX 60999
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * The whole state of a stack, for its own files only: one struct per part, each part's functions touch
+ * their own.
+ */
+#ifndef TEECEE_STACK_STATE_H
+#define TEECEE_STACK_STATE_H
+
+#include "core/base/list.h"
+#include "core/stack/acd.h"
+#include "core/stack/counters.h"
+#include "core/stack/hash.h"
+#include "core/stack/icmp.h"
+#include "core/stack/ip.h"
+#include "core/stack/limits.h"
+#include "core/stack/neigh.h"
+#include "core/stack/reasm.h"
+#include "core/stack/stack.h"
+#include "core/stack/tcp_table.h"
+#include "core/stack/timer.h"
+
+struct stack {
+	struct stack_config config;
+	struct stack_ops ops;
+	void *ctx;
+
+	struct ipnet address;
+	struct ipaddr gateway;
+
+	struct timers timers;
+	struct counters counters;
+	uint64_t random_counter;
+	size_t memory; /* bytes in buffers and queues: every allocation that a packet or a program's data causes */
+
+	struct acd acd;
+	struct neigh_table neigh;
+	struct reasm_table reasm;
+	struct icmp_state icmp;
+	struct tcp_table tcp;
+};
+
+#define COUNT(s, name) ((s)->counters.v[CNT_##name]++)
+#define COUNT_N(s, name, n) ((s)->counters.v[CNT_##name] += (n))
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * Where the stack's TCP sockets are: the table of connections by four-tuple, the table of local ports, and
+ * the lists that stack_poll walks.
+ */
+#ifndef TEECEE_STACK_TCP_TABLE_H
+#define TEECEE_STACK_TCP_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/addr.h"
+#include "core/base/list.h"
+#include "core/base/time.h"
+
+struct stack;
+struct tcp;
+
+/* All sockets bound to one local port; exists while there is one. */
+struct tcp_port;
+
+struct tcp_table {
+	struct list *conn;    /* buckets by four-tuple; a power of two, grown with the number of connections */
+	size_t nbuckets, nconn;
+	struct tcp_port *port[65536 / 256]; /* see tcp_table.c */
+	struct list due;      /* connections that have something to send: tcp_output visits them */
+	struct list events;   /* sockets with events for the owner */
+	struct list all;      /* every socket */
+	unsigned nsocks;      /* without TIME-WAIT */
+	struct list time_wait; /* oldest first */
+	nsec challenge_since; /* RFC 5961 §7 rate limit: the current second */
+	unsigned challenge_count;
+	uint32_t port_search; /* where the last search for a free port ended */
+};
+
+int tcp_table_init(struct stack *s); /* 0 or -ENOMEM */
+void tcp_table_free(struct stack *s);
+
+/* Sends what is due and is called by stack_poll after the timers. */
+void tcp_poll(struct stack *s, nsec now);
+
+#endif
