@@ -38,13 +38,13 @@ enum {
 	HOST_INPUT_BUDGET = 256, /* frames per turn: bounds how long calls and timers wait for the network */
 };
 
-enum host_mac {
+enum host_mac_mode {
 	HOST_MAC_OWN,   /* locally administered, derived from the NIC's MAC and the address: the same next time */
 	HOST_MAC_NIC,   /* the NIC's own (Wi-Fi); refused while the kernel forwards on the interface */
 	HOST_MAC_GIVEN, /* config.mac, a unicast address */
 };
 
-enum host_link {
+enum host_link_kind {
 	HOST_LINK_AUTO, /* the best driver there is for the interface */
 	HOST_LINK_PACKET,
 	HOST_LINK_PCAP,
@@ -63,9 +63,9 @@ struct host_config {
 	struct ipnet ip;        /* address and prefix; inside one of the interface's IPv4 subnets if it has any */
 	bool has_gateway;       /* else: the interface's default route, when the gateway is in our subnet */
 	struct ipaddr gateway;
-	enum host_mac mac_mode;
+	enum host_mac_mode mac_mode;
 	struct macaddr mac;     /* HOST_MAC_GIVEN */
-	enum host_link link;
+	enum host_link_kind link;
 	unsigned mtu;           /* IP bytes per packet; 0: the interface's */
 	enum probe_timing probe;
 	bool has_seed;          /* reproducible ISNs and ports from `seed`, for tests; else random */
