@@ -1,13 +1,20 @@
 # libteecee: build/libteecee.so, build/teecee, build/teecee-engine. `make help` lists the targets.
 #
-# One directory is one archive; the include table of ARCHITECTURE.md decides who links whom.
-# MODE=release (default) builds into build/, the others into build/MODE/.
+# One directory is one archive; the include table of ARCHITECTURE.md decides who links whom, and
+# `make lint` holds the code to it. MODE=release (default) builds into build/, the others into build/MODE/.
+# MODE=asan and MODE=tsan are for test programs and the engine: a sanitized library cannot be preloaded into
+# a program that was not built for it.
 
 MODE ?= release
+ifeq ($(filter $(MODE),release debug asan tsan),)
+$(error MODE=$(MODE): it is release, debug, asan or tsan)
+endif
 B := build$(if $(filter-out release,$(MODE)),/$(MODE))
 O := $(B)/obj
 
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wundef -Wno-unused-parameter
 WERROR := $(if $(CI),-Werror)
 CPPFLAGS += -I. -D_GNU_SOURCE
@@ -20,17 +27,21 @@ LDFLAGS += $(filter -fsanitize%,$(CFLAGS_MODE_$(MODE)))
 
 PARTS := base wire stack link ipc host engine cli
 src_of = $(sort $(wildcard $(1)/*.c))
-obj_of = $(patsubst %.c,$(O)/%.o,$(call src_of,$(1)))
+objs = $(patsubst %.c,$(O)/%.o,$(1))
+bins = $(patsubst %.c,$(B)/%,$(1))
+obj_of = $(call objs,$(call src_of,$(1)))
 ar_of = $(O)/$(1).a
 
-all: $(B)/libteecee.so $(B)/teecee $(B)/teecee-engine
+PROGRAMS := $(B)/libteecee.so $(B)/teecee $(B)/teecee-engine
+all: $(PROGRAMS)
 
 define archive
-$(call ar_of,$(1)): $(call obj_of,core/$(1))
+$(call ar_of,$(1)): $(2)
+	@mkdir -p $$(@D)
 	@rm -f $$@
 	$$(AR) rcs $$@ $$^
 endef
-$(foreach p,$(PARTS),$(eval $(call archive,$(p))))
+$(foreach p,$(PARTS),$(eval $(call archive,$(p),$(call obj_of,core/$(p)))))
 
 $(O)/%.o: %.c
 	@mkdir -p $(@D)
@@ -39,29 +50,109 @@ $(O)/%.o: %.c
 LIBS_CORE := -lpcap -lnet -lsodium -lcap
 AR_HOST := $(foreach p,host stack link wire base,$(call ar_of,$(p)))
 AR_ENGINE := $(call ar_of,engine) $(call ar_of,host) $(foreach p,stack link ipc wire base,$(call ar_of,$(p)))
+LINK = @mkdir -p $(@D) && $(if $(V),set -x &&) $(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
 
 $(B)/libteecee.so: $(call obj_of,preload) $(call ar_of,ipc) $(call ar_of,base) preload/exports.map
-	$(CC) $(LDFLAGS) -shared -Wl,--version-script=preload/exports.map -Wl,-z,defs -Wl,-soname,libteecee.so -o $@ \
-		$(filter %.o,$^) $(filter %.a,$^) -ldl
+	$(LINK) -shared -Wl,--version-script=preload/exports.map -Wl,-z,defs -Wl,-soname,libteecee.so -ldl
 
 $(B)/teecee-engine: $(O)/core/engine/main.o $(AR_ENGINE)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_CORE)
+	$(LINK) $(LIBS_CORE)
 
 $(B)/teecee: $(call obj_of,core/cli) $(AR_ENGINE)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_CORE)
+	$(LINK) $(LIBS_CORE)
 
-# tests/unit/test_x.c -> build/tests/unit/test_x
-$(B)/tests/unit/%: $(O)/tests/unit/%.o $(AR_ENGINE)
-	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_CORE) -lcmocka
+# Tests. tests/{unit,sim}/test_x.c is one cmocka program each, the other files there are linked into all of
+# them. tests/shim/facts/: cmocka, about the kernel alone. tests/shim/, tests/bench/, tests/tools/: plain
+# programs. tests/tools/static_*.c are linked statically: programs that no preload can reach.
+RIGS := unit sim
+rig_src = $(filter-out tests/$(1)/test_%,$(call src_of,tests/$(1)))
+$(foreach r,$(RIGS),$(eval $(call archive,tests-$(r),$(call objs,$(call rig_src,$(r))))))
 
+CMOCKA_SRC := $(sort $(wildcard $(RIGS:%=tests/%/test_*.c))) $(call src_of,tests/shim/facts)
+CMOCKA_BIN := $(call bins,$(CMOCKA_SRC))
+PLAIN_BIN := $(call bins,$(foreach d,tests/shim tests/bench tests/tools examples,$(call src_of,$(d))))
+FUZZ_SRC := $(filter-out tests/fuzz/replay.c,$(call src_of,tests/fuzz))
+REPLAY_BIN := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/replay_%,$(FUZZ_SRC))
+tests: $(CMOCKA_BIN) $(PLAIN_BIN) $(REPLAY_BIN)
+
+$(B)/tests/unit/%: $(O)/tests/unit/%.o $(O)/tests-unit.a $(AR_ENGINE)
+	$(LINK) $(LIBS_CORE) -lcmocka
+$(B)/tests/sim/%: $(O)/tests/sim/%.o $(O)/tests-sim.a $(AR_ENGINE)
+	$(LINK) $(LIBS_CORE) -lcmocka
+$(B)/tests/shim/facts/%: $(O)/tests/shim/facts/%.o
+	$(LINK) -lcmocka
+$(B)/tests/shim/%: $(O)/tests/shim/%.o $(call ar_of,ipc) $(call ar_of,base)
+	$(LINK)
+$(B)/tests/bench/%: $(O)/tests/bench/%.o $(AR_ENGINE)
+	$(LINK) $(LIBS_CORE)
+$(B)/tests/tools/static_%: $(O)/tests/tools/static_%.o
+	$(LINK) -static
+$(B)/tests/tools/%: $(O)/tests/tools/%.o $(call ar_of,wire) $(call ar_of,base)
+	$(LINK) -lpcap
+$(B)/tests/fuzz/replay_%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $(AR_ENGINE)
+	$(LINK) $(LIBS_CORE)
 $(B)/examples/%: $(O)/examples/%.o $(AR_HOST)
-	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_CORE)
+	$(LINK) $(LIBS_CORE)
+
+# What a person asks for. The ones that need more than make and git install it first (as root, with apt).
+deps deps-bench deps-compat:
+	@tests/tools/deps install $(patsubst deps,test,$(@:deps-%=%))
+need-%:
+	@tests/tools/deps need $*
+
+demo: need-demo
+	@+$(MAKE) -s --no-print-directory $(PROGRAMS) $(B)/tests/tools/conversation
+	@examples/demo
+
+test: need-test
+	@+$(MAKE) --no-print-directory all tests $(if $(filter asan tsan,$(MODE)),release-programs)
+	@MODE=$(MODE) tests/run
+release-programs:
+	@+$(MAKE) --no-print-directory MODE=release all tests
+
+lint: need-build
+	@+$(MAKE) -s --no-print-directory $(foreach p,stack wire base,$(call ar_of,$(p)))
+	@+$(if $(wildcard preload/exports.map),$(MAKE) -s --no-print-directory $(B)/libteecee.so)
+	@tests/tools/lint $(O)
+
+# Each fuzz target for FUZZ_SECONDS with clang's libFuzzer; `make test` only replays the corpora.
+FUZZ_SECONDS ?= 30
+FUZZ_FLAGS := -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+fuzz: need-fuzz
+	@tests/tools/fuzz $(FUZZ_SECONDS) "clang -std=gnu11 $(CPPFLAGS) $(FUZZ_FLAGS)" $(FUZZ_SRC)
+
+PREFIX ?= /usr/local
+BINDIR = $(DESTDIR)$(PREFIX)/bin
+LIBDIR = $(DESTDIR)$(PREFIX)/lib
+ENGINEDIR = $(DESTDIR)$(PREFIX)/libexec/teecee
+MANDIR = $(DESTDIR)$(PREFIX)/share/man
+MAN := $(wildcard man/*.[1-8])
+install: all
+	install -d $(BINDIR) $(LIBDIR) $(ENGINEDIR)
+	install -m 755 $(B)/teecee $(BINDIR)/teecee
+	install -m 755 $(B)/libteecee.so $(LIBDIR)/libteecee.so
+	install -m 755 $(B)/teecee-engine $(ENGINEDIR)/teecee-engine
+	$(foreach m,$(MAN),install -D -m 644 $(m) $(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m));)
+uninstall:
+	rm -f $(BINDIR)/teecee $(LIBDIR)/libteecee.so $(ENGINEDIR)/teecee-engine
+	$(foreach m,$(MAN),rm -f $(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m));)
+	rmdir $(ENGINEDIR) 2>/dev/null || true
 
 clean:
 	rm -rf build
 
-.PHONY: all clean
+help:
+	@echo "make                    build/libteecee.so, build/teecee, build/teecee-engine"
+	@echo "make demo               wget from a spoofed address on a private LAN, packet by packet"
+	@echo "make test               everything that can be checked here; the last line counts"
+	@echo "make lint               include table, purity of the stack, exports, sizes, cppcheck"
+	@echo "make fuzz               each fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS)"
+	@echo "make deps               installs what build, demo and test need (Debian, as root)"
+	@echo "make deps-bench         the heavier packages of benchmarks; deps-compat: of compatibility runs"
+	@echo "make install uninstall  PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)"
+	@echo "make clean"
+	@echo "MODE=release|debug|asan|tsan   CC=gcc|clang   CI=1: warnings are errors   V=1: show link commands"
+
+.PHONY: all tests deps deps-bench deps-compat demo test release-programs lint fuzz install uninstall clean help
 .SECONDARY:
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
