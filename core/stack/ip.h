@@ -15,7 +15,11 @@
 #include "core/wire/frame.h"
 
 struct stack;
-struct tx_frame;
+
+/* What the network layer keeps between packets. */
+struct ip_state {
+	uint32_t packets_without_df; /* their identifications come from it (RFC 6864) */
+};
 
 /* What is known of a packet besides its L4 bytes, in both directions. */
 struct ip_meta {
@@ -31,12 +35,21 @@ struct ip_meta {
  * Sends the L4 packet in `f` (its header pushed, payload attached, checksum complete or PARTIAL): finds the route and the
  * neighbour, pushes the IP and Ethernet headers, emits. A packet whose neighbour is not known yet is copied and
  * waits. 0 (sent or waiting), -ENETUNREACH (no route), -EHOSTUNREACH (the neighbour does not answer), -EAGAIN (link full),
- * -ENETDOWN (no address yet: nothing is sent before ADDRESS_READY). Never segments; `f` must fit the MTU or have a gso_size.
+ * -ENETDOWN (no address yet: nothing is sent before ADDRESS_READY), -EADDRNOTAVAIL (m->src is not our address), -EMSGSIZE.
+ * Never segments TCP: `f` must fit the MTU, or have a gso_size, or be without DF and with a complete checksum: then
+ * it leaves as fragments.
  */
 int ip_output(struct stack *s, struct tx_frame *f, const struct ip_meta *m, nsec now);
 
 /* The source address a packet to `dst` would leave with, and whether there is a way: 0 or -ENETUNREACH. */
 int ip_route_check(const struct stack *s, const struct ipaddr *dst, struct ipaddr *src);
+
+/*
+ * The checksum of a TCP or UDP packet: right, or vouched for by the link, or (config.partial_csum_ok) the folded sum of
+ * the pseudo-header, as local and veth senders leave it. `field`: the checksum field's offset in `data`.
+ */
+bool ip_l4_checksum_ok(const struct stack *s, const struct ip_meta *m, const uint8_t *data, size_t len,
+		       size_t field, const struct rx_frame *f);
 
 /* An IPv4 packet from the link; `eth_multicast`: the frame's destination was a group. */
 void ip_input(struct stack *s, const uint8_t *packet, size_t len, const struct rx_frame *f,
@@ -55,7 +68,7 @@ struct ip_error {
 	const uint8_t *quoted;        /* the L4 bytes the error quotes, at least 8; NULL: no packet (neighbour failed) */
 	size_t quoted_len;
 	int error;                    /* positive errno: ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EMSGSIZE, EPROTO… */
-	bool hard;                    /* protocol and port unreachable (RFC 1122 §4.2.3.9) */
+	bool hard;                    /* protocol and port unreachable (RFC 1122 §4.2.3.9), unknown and prohibited ones as in Linux */
 	uint16_t mtu;                 /* with EMSGSIZE: next-hop MTU, 0 from an old router */
 };
 

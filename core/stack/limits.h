@@ -35,6 +35,11 @@
 #define ICMP_ERROR_INTERVAL (1 * MSEC)        /* at most 1,000 ICMP errors a second: RFC 1812 §4.3.2.8, Linux's icmp_msgs_per_sec */
 #define ICMP_ERROR_BURST 50                   /* Linux's icmp_msgs_burst */
 
+/* The edges of the stack */
+#define LOOP_BYTES_MAX (1u << 20)             /* packets to ourselves that wait: 16 super-segments */
+#define LOOP_ROUNDS_MAX 64                    /* of one poll; then the owner gets its turn */
+#define LINK_BUSY_RETRY (200 * USEC)          /* a full link is tried again: 17 full frames at 1 Gbit/s */
+
 /* TCP timers */
 #define TCP_RTO_INITIAL (1 * SEC)       /* RFC 6298 §2.1 */
 #define TCP_RTO_MIN (200 * MSEC)        /* Linux's; RFC 6298 §2.4 says 1 s: a stated departure, every deployed stack's */

@@ -12,6 +12,7 @@
 #include "core/stack/icmp.h"
 #include "core/stack/ip.h"
 #include "core/stack/limits.h"
+#include "core/stack/loop.h"
 #include "core/stack/neigh.h"
 #include "core/stack/reasm.h"
 #include "core/stack/stack.h"
@@ -31,12 +32,19 @@ struct stack {
 	uint64_t random_counter;
 	size_t memory; /* bytes in buffers and queues: every allocation that a packet or a program's data causes */
 
+	struct timer link_busy; /* armed when the link refused a frame: poll again then */
+
 	struct acd acd;
 	struct neigh_table neigh;
 	struct reasm_table reasm;
+	struct ip_state ip;
+	struct loop loop;
 	struct icmp_state icmp;
 	struct tcp_table tcp;
 };
+
+/* Hands a frame to the owner: 0 or emit's error. After -EAGAIN the stack asks to be polled again soon. */
+int stack_emit(struct stack *s, const struct tx_frame *f, nsec now);
 
 #define COUNT(s, name) ((s)->counters.v[CNT_##name]++)
 #define COUNT_N(s, name, n) ((s)->counters.v[CNT_##name] += (n))

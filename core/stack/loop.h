@@ -1,0 +1,31 @@
+/*
+ * Packets from the stack to itself: queued by ip_output, taken in by stack_poll, so that a connection to our
+ * own address is two real TCPs and nothing recurses.
+ */
+#ifndef TEECEE_STACK_LOOP_H
+#define TEECEE_STACK_LOOP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/base/list.h"
+#include "core/base/time.h"
+#include "core/wire/frame.h"
+
+struct stack;
+
+struct loop {
+	struct list queue;
+	size_t bytes; /* its share of stack.memory, at most LOOP_BYTES_MAX and one packet */
+};
+
+void loop_init(struct stack *s);
+void loop_flush(struct stack *s);
+
+/* Copies an IP packet into the queue: 0, -EAGAIN (full; the next poll drains it), -ENOBUFS (no memory). */
+int loop_output(struct stack *s, const struct tx_frame *f);
+
+/* Hands what is queued now, not what comes meanwhile, to the IP input. False when there was nothing. */
+bool loop_drain(struct stack *s, nsec now);
+
+#endif
