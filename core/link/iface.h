@@ -1,0 +1,24 @@
+/*
+ * What the kernel says about an Ethernet interface, asked by name without opening a link.
+ */
+#ifndef TEECEE_LINK_IFACE_H
+#define TEECEE_LINK_IFACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/addr.h"
+
+struct iface {
+	int index;
+	struct macaddr mac;
+	uint16_t mtu;     /* IP bytes per packet, at most 65,535 */
+	bool is_up;       /* IFF_UP */
+	bool is_ethernet; /* ARPHRD_ETHER and not the loopback */
+	bool is_virtual;  /* no device behind it: veth, bridge, tap, macvlan. Its frames may carry partial checksums */
+};
+
+/* 0; -ENODEV: no such interface; another -errno of socket(2) or ioctl(2). */
+int iface_query(const char *ifname, struct iface *out);
+
+#endif
