@@ -32,6 +32,12 @@ enum ipv4_parse_result { IPV4_OK, IPV4_SHORT, IPV4_BAD_VERSION, IPV4_BAD_LENGTH,
  */
 enum ipv4_parse_result ipv4_parse(struct ipv4_hdr *out, const uint8_t *data, size_t len);
 
+/*
+ * The header of a packet that an ICMP error quotes: it may be cut off behind the header, and routers have been at its
+ * checksum and TTL. False when it is no IPv4 header or not all of it is there.
+ */
+bool ipv4_parse_quoted(struct ipv4_hdr *out, const uint8_t *data, size_t len);
+
 /* Writes a header of 20 bytes with its checksum; hdr_len is ignored. */
 void ipv4_emit(uint8_t out[static IPV4_HDR_LEN], const struct ipv4_hdr *h);
 
