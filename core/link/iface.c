@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "core/base/bytes.h"
-#include "core/link/link.h"
 
 static int ask(int fd, unsigned long request, const char *ifname, struct ifreq *req)
 {
@@ -64,6 +63,25 @@ int iface_query(const char *ifname, struct iface *out)
 		return -errno;
 	int err = query(fd, ifname, out);
 	close(fd);
+	return err;
+}
+
+int iface_usable(const char *ifname, struct iface *out, char error[static LINK_ERROR_LEN])
+{
+	int err = iface_query(ifname, out);
+
+	if (!err && !out->is_ethernet)
+		err = -EPROTONOSUPPORT;
+	if (!err && !out->is_up)
+		err = -ENETDOWN;
+	if (err == -ENODEV)
+		snprintf(error, LINK_ERROR_LEN, "%.64s: no such interface", ifname);
+	else if (err == -EPROTONOSUPPORT)
+		snprintf(error, LINK_ERROR_LEN, "%s: not an Ethernet interface", ifname);
+	else if (err == -ENETDOWN)
+		snprintf(error, LINK_ERROR_LEN, "%s: the interface is down (ip link set %s up)", ifname, ifname);
+	else if (err)
+		snprintf(error, LINK_ERROR_LEN, "%s: %s", ifname, strerror(-err));
 	return err;
 }
 

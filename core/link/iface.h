@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "core/base/addr.h"
+#include "core/link/link.h"
 
 struct iface {
 	int index;
@@ -20,5 +21,8 @@ struct iface {
 
 /* 0; -ENODEV: no such interface; another -errno of socket(2) or ioctl(2). */
 int iface_query(const char *ifname, struct iface *out);
+
+/* As iface_query, for an interface a link can be opened on: Ethernet and up (-EPROTONOSUPPORT, -ENETDOWN); says why not. */
+int iface_usable(const char *ifname, struct iface *out, char error[static LINK_ERROR_LEN]);
 
 #endif

@@ -276,20 +276,12 @@ static int open_inject(struct pcap_link *p, char error[static LINK_ERROR_LEN])
 	return 0;
 }
 
-/* What the interface is, before libpcap is asked to open it: its answers are clearer from here. */
+/* What the interface is, before libpcap is asked to open it: the answers are clearer from here. */
 static int look_at(struct pcap_link *p, char error[static LINK_ERROR_LEN])
 {
 	struct iface i;
-	int err = iface_query(p->ifname, &i);
+	int err = iface_usable(p->ifname, &i, error);
 
-	if (err == -ENODEV)
-		snprintf(error, LINK_ERROR_LEN, "%s: no such interface", p->ifname);
-	else if (err)
-		snprintf(error, LINK_ERROR_LEN, "%s: %s", p->ifname, strerror(-err));
-	else if (!i.is_ethernet && (err = -EPROTONOSUPPORT))
-		snprintf(error, LINK_ERROR_LEN, "%s: not an Ethernet interface", p->ifname);
-	else if (!i.is_up && (err = -ENETDOWN))
-		snprintf(error, LINK_ERROR_LEN, "%s: the interface is down (ip link set %s up)", p->ifname, p->ifname);
 	if (err)
 		return err;
 	p->link.info = (struct link_info){
@@ -306,7 +298,6 @@ struct link *link_pcap_open(const char *ifname, const struct macaddr *mac, char 
 {
 	struct pcap_link *p = calloc(1, sizeof *p);
 
-	error[0] = '\0';
 	if (!p) {
 		snprintf(error, LINK_ERROR_LEN, "out of memory");
 		errno = ENOMEM;
@@ -314,15 +305,13 @@ struct link *link_pcap_open(const char *ifname, const struct macaddr *mac, char 
 	}
 	p->link.ops = &pcap_ops;
 	snprintf(p->ifname, sizeof p->ifname, "%s", ifname);
-	int err = strlen(ifname) >= sizeof p->ifname ? -ENODEV : look_at(p, error);
+	int err = look_at(p, error);
 	if (!err)
 		err = open_capture(p, mac, error);
 	if (!err)
 		err = open_inject(p, error);
 	if (!err)
 		return &p->link;
-	if (!error[0])
-		snprintf(error, LINK_ERROR_LEN, "%.64s: %s", ifname, strerror(-err));
 	pl_close(&p->link);
 	errno = -err;
 	return NULL;

@@ -1,0 +1,266 @@
+/*
+ * The loop's body: a stack, a link, and the claim of an address between them. What address that is was
+ * decided in plan.c. Read host.h first.
+ */
+#include "core/host/host.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/base/bytes.h"
+#include "core/host/plan.h"
+
+struct host {
+	struct host_config config;
+	struct host_plan plan;
+	struct link *link;
+	struct stack *stack;
+	enum address_state state;
+	char error[HOST_ERROR_LEN];
+};
+
+/* A driver by its name; NULL: the interface decides. */
+static const struct link_driver {
+	const char *name;
+	struct link *(*open)(const char *ifname, const struct macaddr *mac, char error[static LINK_ERROR_LEN]);
+} drivers[] = {
+	[HOST_LINK_AUTO] = {"auto", link_pcap_open},
+	[HOST_LINK_PACKET] = {"packet", NULL},
+	[HOST_LINK_PCAP] = {"pcap", link_pcap_open},
+	[HOST_LINK_TAP] = {"tap", NULL},
+};
+
+nsec host_clock(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * SEC + t.tv_nsec;
+}
+
+/* The stack knows two answers: sent, or no room. Anything else is a lost frame, which the link has counted. */
+static int emit(void *ctx, const struct tx_frame *f, nsec now)
+{
+	struct host *h = ctx;
+
+	return h->link->ops->send(h->link, f, now) == -EAGAIN ? -EAGAIN : 0;
+}
+
+static size_t deliver(void *ctx, struct tcp *t, void *user, const uint8_t *data, size_t len)
+{
+	struct host *h = ctx;
+
+	return h->config.ops.deliver(h->config.ctx, t, user, data, len);
+}
+
+static void trace_state(void *ctx, const struct tcp *t, int from, int to, nsec now)
+{
+	struct host *h = ctx;
+
+	h->config.ops.trace_state(h->config.ctx, t, from, to, now);
+}
+
+static int open_link(struct host *h, char error[static HOST_ERROR_LEN])
+{
+	const struct link_driver *d = &drivers[h->config.link];
+
+	if (!d->open)
+		return refuse(error, -EPROTONOSUPPORT, "there is no link driver \"%s\" in this build", d->name);
+	h->link = d->open(h->plan.ifname, &h->plan.mac, error);
+	return h->link ? 0 : -errno;
+}
+
+static void fill_secret(uint8_t secret[static 32], const struct host_config *c)
+{
+	uint8_t seed[randombytes_SEEDBYTES] = {0};
+
+	if (!c->has_seed) {
+		randombytes_buf(secret, 32);
+		return;
+	}
+	put_be32(seed, (uint32_t)(c->seed >> 32));
+	put_be32(seed + 4, (uint32_t)c->seed);
+	randombytes_buf_deterministic(secret, 32, seed);
+}
+
+static int open_stack(struct host *h, char error[static HOST_ERROR_LEN], nsec now)
+{
+	struct stack_config config = {
+		.mac = h->plan.mac,
+		.mtu = h->plan.mtu,
+		.gso_max = h->link->info.gso_max,
+		.partial_csum_ok = h->link->info.partial_csum_ok,
+		.gateway = h->plan.gateway,
+		.tcp_mem_max = h->config.tcp_mem_max,
+		.max_socks = h->config.max_socks,
+	};
+	struct stack_ops ops = {
+		.emit = emit,
+		.deliver = h->config.ops.deliver ? deliver : NULL,
+		.trace_state = h->config.ops.trace_state ? trace_state : NULL,
+	};
+
+	fill_secret(config.secret, &h->config);
+	h->stack = stack_new(&config, &ops, h, now);
+	if (!h->stack)
+		return refuse(error, -ENOMEM, "out of memory");
+	h->state = ADDRESS_PROBING;
+	stack_claim(h->stack, &h->plan.address, h->config.probe, now);
+	return 0;
+}
+
+static void free_host(struct host *h)
+{
+	if (h->stack)
+		stack_free(h->stack);
+	if (h->link)
+		h->link->ops->close(h->link);
+	plan_release(&h->plan);
+	free(h);
+}
+
+struct host *host_open(const struct host_config *config, char error[static HOST_ERROR_LEN], nsec now)
+{
+	struct host *h = calloc(1, sizeof *h);
+
+	if (!h || sodium_init() < 0) {
+		free(h);
+		errno = -refuse(error, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	h->config = *config;
+	int err = plan_make(&h->plan, config, error);
+	if (!err)
+		err = open_link(h, error);
+	if (!err)
+		err = open_stack(h, error, now);
+	if (!err)
+		return h;
+	free_host(h);
+	errno = -err;
+	return NULL;
+}
+
+void host_close(struct host *h, nsec now)
+{
+	stack_abort_all(h->stack, now);
+	free_host(h);
+}
+
+int host_fd(const struct host *h)
+{
+	return h->link->ops->fd(h->link);
+}
+
+int host_input(struct host *h, unsigned budget, nsec now)
+{
+	struct rx_frame f;
+	unsigned n = 0;
+
+	while (n < budget) {
+		int got = h->link->ops->recv(h->link, &f, now);
+		if (got < 0)
+			return got;
+		if (got == 0)
+			break;
+		stack_input(h->stack, &f, now);
+		n++;
+	}
+	return (int)n;
+}
+
+static void explain_conflict(struct host *h, const struct macaddr *holder)
+{
+	char addr[IPADDR_STRLEN], mac[MACADDR_STRLEN];
+
+	ipaddr_format(&h->plan.address.addr, addr);
+	macaddr_format(holder, mac);
+	if (h->state == ADDRESS_READY)
+		refuse(h->error, 0, "%s was taken over by %s on %s", addr, mac, h->plan.ifname);
+	else if (h->config.ip_auto)
+		refuse(h->error, 0, "no free address found on %s: %u tried, the last one, %s, is held by %s",
+		       h->plan.ifname, h->plan.others.given, addr, mac);
+	else
+		refuse(h->error, 0, "%s is in use on %s by %s", addr, h->plan.ifname, mac);
+}
+
+/* What became of the claim. An automatic address that somebody else has is followed by the next candidate. */
+static void follow_claim(struct host *h, nsec now)
+{
+	struct macaddr holder = {0};
+	enum address_state state = stack_address_state(h->stack, &holder);
+
+	if (h->state == ADDRESS_CONFLICT)
+		return;
+	if (state != ADDRESS_CONFLICT) {
+		h->state = state;
+		return;
+	}
+	if (h->config.ip_auto && h->state == ADDRESS_PROBING && plan_next(&h->plan)) {
+		stack_claim(h->stack, &h->plan.address, h->config.probe, now);
+		return;
+	}
+	explain_conflict(h, &holder);
+	h->state = ADDRESS_CONFLICT;
+}
+
+void host_poll(struct host *h, nsec now)
+{
+	stack_poll(h->stack, now);
+	follow_claim(h, now);
+}
+
+nsec host_deadline(const struct host *h)
+{
+	return stack_deadline(h->stack);
+}
+
+enum address_state host_address_state(const struct host *h)
+{
+	return h->state;
+}
+
+const char *host_error(const struct host *h)
+{
+	return h->error;
+}
+
+const struct ipnet *host_address(const struct host *h)
+{
+	return &h->plan.address;
+}
+
+const struct macaddr *host_mac(const struct host *h)
+{
+	return &h->plan.mac;
+}
+
+struct stack *host_stack(struct host *h)
+{
+	return h->stack;
+}
+
+struct link *host_link(struct host *h)
+{
+	return h->link;
+}
+
+int host_turn(struct host *h, nsec limit, nsec *now)
+{
+	struct pollfd p = {.fd = host_fd(h), .events = POLLIN};
+	nsec until = nsec_min(host_deadline(h), limit);
+	nsec wait = nsec_max(until - host_clock(), 0);
+	struct timespec t = {.tv_sec = wait / SEC, .tv_nsec = wait % SEC};
+
+	if (ppoll(&p, 1, until == NSEC_NEVER ? NULL : &t, NULL) < 0 && errno != EINTR)
+		return -errno;
+	*now = host_clock();
+	int n = host_input(h, HOST_INPUT_BUDGET, *now);
+	host_poll(h, *now);
+	return n < 0 ? n : 0;
+}

@@ -1,0 +1,113 @@
+#include "core/host/kernel.h"
+
+#include <errno.h>
+#include <ifaddrs.h>
+#include <inttypes.h>
+#include <net/route.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+/* An address may carry a label: "eth0:1" is on eth0. */
+static bool is_on(const char *label, const char *ifname)
+{
+	size_t n = strlen(ifname);
+
+	return strncmp(label, ifname, n) == 0 && (label[n] == '\0' || label[n] == ':');
+}
+
+static struct ipaddr v4_of(const struct sockaddr *sa)
+{
+	return ipaddr_v4(ntohl(((const struct sockaddr_in *)(const void *)sa)->sin_addr.s_addr));
+}
+
+static bool is_v4(const struct ifaddrs *i)
+{
+	return i->ifa_addr && i->ifa_addr->sa_family == AF_INET && i->ifa_netmask;
+}
+
+int kernel_subnets(const char *ifname, struct ipnet *out, unsigned max)
+{
+	struct ifaddrs *all;
+	unsigned n = 0;
+
+	if (getifaddrs(&all) < 0)
+		return -errno;
+	for (struct ifaddrs *i = all; i && n < max; i = i->ifa_next) {
+		if (!is_v4(i) || !is_on(i->ifa_name, ifname))
+			continue;
+		struct ipaddr mask = v4_of(i->ifa_netmask);
+		out[n].addr = v4_of(i->ifa_addr);
+		out[n].len = (uint8_t)(96 + __builtin_popcount(ipaddr_to_v4(&mask)));
+		n++;
+	}
+	freeifaddrs(all);
+	return (int)n;
+}
+
+bool kernel_owns(const struct ipaddr *a, char ifname[static IFNAMSIZ])
+{
+	struct ifaddrs *all;
+	bool found = false;
+
+	if (getifaddrs(&all) < 0)
+		return false;
+	for (struct ifaddrs *i = all; i && !found; i = i->ifa_next) {
+		struct ipaddr own;
+		if (!is_v4(i))
+			continue;
+		own = v4_of(i->ifa_addr);
+		found = ipaddr_equal(&own, a);
+		if (found)
+			snprintf(ifname, IFNAMSIZ, "%s", i->ifa_name);
+	}
+	freeifaddrs(all);
+	return found;
+}
+
+/* One line of /proc/net/route: addresses are the raw 32 bits, printed as the machine reads them. */
+static bool parse_default(const char *line, const char *ifname, uint32_t *gateway, unsigned *metric)
+{
+	char name[IFNAMSIZ];
+	uint32_t dst, mask;
+	unsigned flags;
+
+	if (sscanf(line, "%15s %" SCNx32 " %" SCNx32 " %x %*u %*u %u %" SCNx32, name, &dst, gateway, &flags, metric,
+		   &mask) != 6)
+		return false;
+	return strcmp(name, ifname) == 0 && dst == 0 && mask == 0 && (flags & RTF_UP) && (flags & RTF_GATEWAY);
+}
+
+bool kernel_gateway(const char *ifname, struct ipaddr *out)
+{
+	FILE *f = fopen("/proc/net/route", "re");
+	unsigned metric, best = 0;
+	bool found = false;
+	uint32_t gateway;
+	char line[256];
+
+	if (!f)
+		return false;
+	while (fgets(line, sizeof line, f)) {
+		if (!parse_default(line, ifname, &gateway, &metric) || (found && metric >= best))
+			continue;
+		*out = ipaddr_v4(ntohl(gateway));
+		best = metric;
+		found = true;
+	}
+	fclose(f);
+	return found;
+}
+
+bool kernel_forwards(const char *ifname)
+{
+	char path[sizeof "/proc/sys/net/ipv4/conf//forwarding" + IFNAMSIZ];
+
+	snprintf(path, sizeof path, "/proc/sys/net/ipv4/conf/%s/forwarding", ifname);
+	FILE *f = fopen(path, "re");
+	if (!f)
+		return false;
+	bool on = fgetc(f) == '1';
+	fclose(f);
+	return on;
+}
