@@ -1,0 +1,96 @@
+#include "core/ipc/proto.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct ipc_header ipc_header(enum ipc_op op, size_t len)
+{
+	return (struct ipc_header){
+		.magic = IPC_MAGIC,
+		.version = IPC_VERSION,
+		.op = (uint16_t)op,
+		.len = (uint32_t)len,
+	};
+}
+
+bool ipc_check(const void *data, size_t len, enum ipc_op op, size_t want)
+{
+	struct ipc_header h;
+
+	if (len < want || want < sizeof h)
+		return false;
+	memcpy(&h, data, sizeof h);
+	return h.magic == IPC_MAGIC && h.version == IPC_VERSION && h.op == op && h.len == want;
+}
+
+socklen_t ipc_name(struct sockaddr_un *out, const struct settings *s, uid_t uid, const char *instance)
+{
+	char *name = out->sun_path + 1; /* the NUL in front makes it abstract */
+	size_t room = sizeof out->sun_path - 1;
+
+	memset(out, 0, sizeof *out);
+	out->sun_family = AF_UNIX;
+	/* The longest possible name has 95 bytes, so this never truncates. */
+	int n = snprintf(name, room, "teecee/%u/%s/%s%s%.*s", (unsigned)uid, s->iface, s->ip_spec, instance ? "/" : "",
+			 IPC_INSTANCE_LEN, instance ? instance : "");
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+}
+
+int ipc_peer(int fd, uid_t *uid, pid_t *pid)
+{
+	struct ucred c;
+	socklen_t len = sizeof c;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c, &len) < 0)
+		return -errno;
+	*uid = c.uid;
+	*pid = c.pid;
+	return 0;
+}
+
+union fd_control {
+	struct cmsghdr align;
+	char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+ssize_t ipc_send_fd(int socket, const void *data, size_t len, int fd, int flags)
+{
+	struct iovec iov = {.iov_base = (void *)data, .iov_len = len};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	union fd_control control;
+
+	if (fd >= 0) {
+		memset(&control, 0, sizeof control);
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = sizeof control.bytes;
+		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof fd);
+		memcpy(CMSG_DATA(c), &fd, sizeof fd);
+	}
+	ssize_t n = sendmsg(socket, &msg, flags | MSG_NOSIGNAL);
+	return n < 0 ? -errno : n;
+}
+
+ssize_t ipc_recv_fd(int socket, void *data, size_t len, int *fd, int flags)
+{
+	struct iovec iov = {.iov_base = data, .iov_len = len};
+	union fd_control control;
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof control.bytes,
+	};
+
+	*fd = -1;
+	ssize_t n = recvmsg(socket, &msg, flags | MSG_CMSG_CLOEXEC);
+	if (n < 0)
+		return -errno;
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof *fd))
+		memcpy(fd, CMSG_DATA(c), sizeof *fd);
+	return n;
+}

@@ -1,0 +1,288 @@
+#include "core/ipc/settings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/bytes.h"
+
+enum {
+	IDLE_DEFAULT_S = 30,
+	IDLE_MAX_S = 86400,
+	MTU_MIN = 576,   /* RFC 1122 §3.3.3: every host takes that */
+	MTU_MAX = 65535, /* what an IPv4 length can say */
+};
+
+/* A decimal number with nothing around it. */
+static bool parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *out)
+{
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	unsigned long long v = strtoull(text, &end, 10);
+	if (errno || *end || v < min || v > max)
+		return false;
+	*out = v;
+	return true;
+}
+
+/* Like strcpy, but false when it does not fit. */
+static bool copy_text(char *out, size_t size, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len >= size)
+		return false;
+	memcpy(out, text, len + 1);
+	return true;
+}
+
+static bool parse_choice(const char *text, const char *const names[], int count, int *out)
+{
+	for (int i = 0; i < count; i++) {
+		if (strcmp(text, names[i]) == 0) {
+			*out = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool set_iface(struct settings *s, const char *v)
+{
+	/* What the kernel allows as a name; a slash would also break ours. */
+	if (strpbrk(v, "/ \t\n:") || strcmp(v, ".") == 0 || strcmp(v, "..") == 0)
+		return false;
+	return copy_text(s->iface, sizeof s->iface, v);
+}
+
+/* An address that a host can have: IPv4 unicast, and not its own subnet's first or last. */
+static bool is_host_address(const struct ipnet *net)
+{
+	const struct ipaddr *a = &net->addr;
+
+	if (!ipaddr_is_v4(a) || net->len < 96 + 1)
+		return false;
+	if (ipaddr_is_any(a) || ipaddr_is_loopback(a) || ipaddr_is_multicast(a) || ipaddr_to_v4(a) >> 28 == 0xf)
+		return false;
+	uint32_t host_bits = (uint32_t)(UINT64_C(0xffffffff) >> (net->len - 96));
+	bool is_network = net->len <= 126 && (ipaddr_to_v4(a) & host_bits) == 0;
+	return !is_network && !ipnet_is_broadcast(net, a);
+}
+
+static bool set_ip(struct settings *s, const char *v)
+{
+	char address[IPADDR_STRLEN];
+
+	if (strcmp(v, "auto") == 0)
+		return true;
+	if (!strchr(v, '/') || !ipnet_parse(&s->ip, v) || !is_host_address(&s->ip))
+		return false;
+	s->ip_auto = false;
+	snprintf(s->ip_spec, sizeof s->ip_spec, "%.15s/%d", ipaddr_format(&s->ip.addr, address), s->ip.len - 96);
+	return true;
+}
+
+static bool set_gateway(struct settings *s, const char *v)
+{
+	if (!ipaddr_parse(&s->gateway, v) || !ipaddr_is_v4(&s->gateway) || ipaddr_is_any(&s->gateway) ||
+	    ipaddr_is_loopback(&s->gateway) || ipaddr_is_multicast(&s->gateway))
+		return false;
+	s->has_gateway = true;
+	return true;
+}
+
+static bool set_mac(struct settings *s, const char *v)
+{
+	static const struct macaddr zero;
+	static const char *const names[] = {[MAC_OWN] = "own", [MAC_NIC] = "nic"};
+	int i;
+
+	if (parse_choice(v, names, ARRAY_LEN(names), &i)) {
+		s->mac_mode = (enum settings_mac)i;
+		return true;
+	}
+	if (!macaddr_parse(&s->mac, v) || (s->mac.b[0] & 1) || macaddr_equal(&s->mac, &zero))
+		return false;
+	s->mac_mode = MAC_GIVEN;
+	return true;
+}
+
+static bool set_link(struct settings *s, const char *v)
+{
+	static const char *const names[] = {
+		[LINK_AUTO] = "auto", [LINK_PACKET] = "packet", [LINK_PCAP] = "pcap", [LINK_TAP] = "tap"};
+	int i;
+
+	if (!parse_choice(v, names, ARRAY_LEN(names), &i))
+		return false;
+	s->link = (enum settings_link)i;
+	return true;
+}
+
+static bool set_mtu(struct settings *s, const char *v)
+{
+	uint64_t n;
+
+	if (!parse_number(v, MTU_MIN, MTU_MAX, &n))
+		return false;
+	s->mtu = (unsigned)n;
+	return true;
+}
+
+static bool set_probe(struct settings *s, const char *v)
+{
+	static const char *const names[] = {"fast", "rfc"};
+	int i;
+
+	if (!parse_choice(v, names, ARRAY_LEN(names), &i))
+		return false;
+	s->probe_rfc = i == 1;
+	return true;
+}
+
+static bool set_idle(struct settings *s, const char *v)
+{
+	uint64_t n;
+
+	if (!parse_number(v, 0, IDLE_MAX_S, &n))
+		return false;
+	s->idle_s = (unsigned)n;
+	return true;
+}
+
+static bool set_seed(struct settings *s, const char *v)
+{
+	return s->has_seed = parse_number(v, 0, UINT64_MAX, &s->seed);
+}
+
+static bool set_bypass(struct settings *s, const char *v)
+{
+	char item[IPADDR_STRLEN + 4];
+
+	for (;;) {
+		size_t len = strcspn(v, ",");
+		if (len >= sizeof item || s->nbypass == SETTINGS_BYPASS_MAX)
+			return false;
+		memcpy(item, v, len);
+		item[len] = '\0';
+		if (!ipnet_parse(&s->bypass[s->nbypass], item))
+			return false;
+		s->nbypass++;
+		if (!v[len])
+			return true;
+		v += len + 1;
+	}
+}
+
+static bool set_engine(struct settings *s, const char *v)
+{
+	return copy_text(s->engine, sizeof s->engine, v);
+}
+
+static const struct variable {
+	const char *name;
+	bool (*set)(struct settings *s, const char *value);
+	const char *expected;
+} variables[] = {
+	{"TEECEE_IFACE", set_iface, "the name of a network interface, at most 15 characters"},
+	{"TEECEE_IP", set_ip, "a free host address of the LAN with its prefix length, as in 10.0.0.9/24, or auto"},
+	{"TEECEE_GATEWAY", set_gateway, "an IPv4 address"},
+	{"TEECEE_MAC", set_mac, "own, nic or a unicast address as in 02:00:00:00:00:01"},
+	{"TEECEE_LINK", set_link, "auto, packet, pcap or tap"},
+	{"TEECEE_MTU", set_mtu, "a number from 576 to 65535"},
+	{"TEECEE_PROBE", set_probe, "fast or rfc"},
+	{"TEECEE_IDLE", set_idle, "a number of seconds from 0 to 86400"},
+	{"TEECEE_SEED", set_seed, "a number below 2^64"},
+	{"TEECEE_BYPASS", set_bypass, "up to 32 prefixes, separated by commas, as in 10.0.0.0/8,192.0.2.1"},
+	{"TEECEE_ENGINE", set_engine, "a path of at most 255 characters"},
+};
+
+/* The variable's value; NULL when it is not set or empty, which means the same. */
+static const char *lookup(char *const environment[], const char *name)
+{
+	size_t len = strlen(name);
+
+	for (; environment && *environment; environment++) {
+		const char *entry = *environment;
+		if (strncmp(entry, name, len) == 0 && entry[len] == '=')
+			return entry[len + 1] ? entry + len + 1 : NULL;
+	}
+	return NULL;
+}
+
+int settings_load(struct settings *s, char *const environment[], char error[static SETTINGS_ERROR_LEN])
+{
+	*s = (struct settings){.ip_spec = "auto", .ip_auto = true, .idle_s = IDLE_DEFAULT_S};
+	error[0] = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(variables); i++) {
+		const char *value = lookup(environment, variables[i].name);
+		if (!value || variables[i].set(s, value))
+			continue;
+		snprintf(error, SETTINGS_ERROR_LEN, "%s=%.64s: should be %s", variables[i].name, value,
+			 variables[i].expected);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/*
+ * One line of /proc/net/route: Iface Destination Gateway Flags RefCnt Use Metric Mask …, the addresses as eight hex
+ * digits. The default route is the one with destination and mask zero; among several the smallest metric.
+ */
+static bool is_default_route(const char *line, char name[static IFNAMSIZ], unsigned *metric)
+{
+	enum { RTF_IS_UP = 1, RTF_IS_REJECT = 0x200 };
+	unsigned destination, flags, mask;
+
+	if (sscanf(line, "%15s %x %*x %x %*d %*d %u %x", name, &destination, &flags, metric, &mask) != 5)
+		return false;
+	return destination == 0 && mask == 0 && (flags & RTF_IS_UP) && !(flags & RTF_IS_REJECT);
+}
+
+static void take_best_route(struct settings *s, const char *line, unsigned *best)
+{
+	char name[IFNAMSIZ];
+	unsigned metric;
+
+	if (!is_default_route(line, name, &metric) || (s->iface[0] && metric >= *best))
+		return;
+	memcpy(s->iface, name, sizeof name);
+	*best = metric;
+}
+
+int settings_resolve(struct settings *s, char error[static SETTINGS_ERROR_LEN])
+{
+	enum { LINE_LEN = 128 }; /* the kernel pads every line to 127 bytes and a newline */
+	char line[LINE_LEN + 1];
+	unsigned best = 0;
+
+	if (s->iface[0])
+		return 0;
+	int fd = open("/proc/net/route", O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		while (read(fd, line, LINE_LEN) == LINE_LEN) {
+			line[LINE_LEN] = '\0';
+			take_best_route(s, line, &best);
+		}
+		close(fd);
+	}
+	if (s->iface[0])
+		return 0;
+	snprintf(error, SETTINGS_ERROR_LEN, "there is no default route to tell the interface: set TEECEE_IFACE");
+	return -ENETUNREACH;
+}
+
+bool settings_is_bypassed(const struct settings *s, const struct ipaddr *a)
+{
+	for (unsigned i = 0; i < s->nbypass; i++) {
+		if (ipnet_contains(&s->bypass[i], a))
+			return true;
+	}
+	return false;
+}

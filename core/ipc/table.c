@@ -1,0 +1,116 @@
+#include "core/ipc/table.h"
+
+#include <sched.h>
+#include <string.h>
+
+#include "core/ipc/proto.h"
+
+enum {
+	/*
+	 * A writer holds a slot for well under a microsecond. A reader that sees it held longer gives the
+	 * writer the processor; after this many turns the writer has died in the middle.
+	 */
+	READ_TRIES = 2000,
+	SPINS_BEFORE_YIELD = 50,
+};
+
+size_t ipc_table_size(uint32_t nsets)
+{
+	return sizeof(struct ipc_table) + (size_t)nsets * IPC_TABLE_WAYS * sizeof(struct ipc_slot);
+}
+
+bool ipc_table_valid(const struct ipc_table *t, size_t size)
+{
+	if (size < sizeof *t || t->magic != IPC_MAGIC || t->version != IPC_VERSION)
+		return false;
+	if (t->slot_size != sizeof(struct ipc_slot) || t->nsets == 0 || (t->nsets & (t->nsets - 1)))
+		return false;
+	return size >= ipc_table_size(t->nsets);
+}
+
+static size_t set_of(const struct ipc_table *t, uint64_t cookie)
+{
+	return (size_t)(cookie & (t->nsets - 1)) * IPC_TABLE_WAYS;
+}
+
+const struct ipc_slot *ipc_table_find(const struct ipc_table *t, uint64_t cookie)
+{
+	const struct ipc_slot *set = &t->slot[set_of(t, cookie)];
+
+	for (int i = 0; i < IPC_TABLE_WAYS; i++) {
+		const struct ipc_sock_info *info = &set[i].info;
+		if (__atomic_load_n(&info->use, __ATOMIC_RELAXED) != IPC_SLOT_FREE &&
+		    __atomic_load_n(&info->cookie, __ATOMIC_RELAXED) == cookie)
+			return &set[i];
+	}
+	return NULL;
+}
+
+/* One try of the seqlock's reader. */
+static bool copy_slot(const struct ipc_slot *slot, struct ipc_sock_info *out)
+{
+	uint32_t before = atomic_load_explicit(&slot->gen, memory_order_acquire);
+
+	if (before & 1)
+		return false;
+	memcpy(out, &slot->info, sizeof *out);
+	atomic_thread_fence(memory_order_acquire);
+	return atomic_load_explicit(&slot->gen, memory_order_relaxed) == before;
+}
+
+bool ipc_table_get(const struct ipc_table *t, uint64_t cookie, struct ipc_sock_info *out)
+{
+	for (int i = 0; i < READ_TRIES; i++) {
+		const struct ipc_slot *slot = ipc_table_find(t, cookie);
+		if (!slot)
+			return false;
+		if (copy_slot(slot, out))
+			return out->cookie == cookie && out->use != IPC_SLOT_FREE;
+		if (i >= SPINS_BEFORE_YIELD)
+			sched_yield();
+	}
+	return false;
+}
+
+/* The better place for a new cookie: free before dead, of the dead the oldest. */
+static bool is_better(const struct ipc_slot *a, const struct ipc_slot *b)
+{
+	if (!b || a->info.use == IPC_SLOT_FREE)
+		return !b || b->info.use != IPC_SLOT_FREE;
+	return b->info.use == IPC_SLOT_DEAD && a->info.cookie < b->info.cookie;
+}
+
+struct ipc_slot *ipc_table_claim(struct ipc_table *t, uint64_t cookie)
+{
+	struct ipc_slot *set = &t->slot[set_of(t, cookie)];
+	struct ipc_slot *best = NULL;
+
+	for (int i = 0; i < IPC_TABLE_WAYS; i++) {
+		if (set[i].info.use != IPC_SLOT_LIVE && is_better(&set[i], best))
+			best = &set[i];
+	}
+	if (!best)
+		return NULL;
+	struct ipc_sock_info *info = ipc_slot_begin(best);
+	*info = (struct ipc_sock_info){.cookie = cookie, .use = IPC_SLOT_LIVE};
+	for (int o = 0; o < IPC_OPT_COUNT; o++)
+		info->option[o] = ipc_option_info[o].initial;
+	ipc_slot_end(best);
+	return best;
+}
+
+struct ipc_sock_info *ipc_slot_begin(struct ipc_slot *slot)
+{
+	uint32_t gen = atomic_load_explicit(&slot->gen, memory_order_relaxed);
+
+	atomic_store_explicit(&slot->gen, gen + 1, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release);
+	return &slot->info;
+}
+
+void ipc_slot_end(struct ipc_slot *slot)
+{
+	uint32_t gen = atomic_load_explicit(&slot->gen, memory_order_relaxed);
+
+	atomic_store_explicit(&slot->gen, gen + 1, memory_order_release);
+}
