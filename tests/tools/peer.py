@@ -6,8 +6,9 @@ GET /holdlen/N  the same with a Content-Length of twice as much
 GET /reset/N    N bytes without Content-Length, then RST
 PUT /anything   answers with the SHA-256 of the body
 
-What it logs: "held PATH", when all N bytes are in the kernel's hands; "gone fin PATH" or "gone rst PATH", when the
-client went. The body is a 64 KiB block of splitmix64 repeated; `peer.py body N` prints it.
+What it logs: "from ADDRESS" for each connection; "held PATH", when all N bytes are in the kernel's hands; "gone fin PATH"
+or "gone rst PATH", when the client went. The body is a 64 KiB block of splitmix64 repeated; `peer.py body N`
+prints it.
 """
 
 import hashlib
@@ -123,7 +124,8 @@ def main():
         return
     listener = socket.create_server((sys.argv[1], int(sys.argv[2])), backlog=128)
     while True:
-        conn, _ = listener.accept()
+        conn, client = listener.accept()
+        say(f"from {client[0]}")
         threading.Thread(target=serve, args=(conn,), daemon=True).start()
 
 
