@@ -49,6 +49,8 @@ struct pcap_link {
 	int send_buffer; /* bytes the kernel really gave, as it counts them */
 	struct link_stats stats;
 	unsigned last_drop; /* ps_drop when last read: 32 bits that wrap */
+	bool drained;       /* the last recv found nothing: the next one follows a wake-up */
+	bool send_found_down;
 	uint8_t frame[TX_HEAD_ROOM + 65535];
 };
 
@@ -62,7 +64,23 @@ static int pl_fd(struct link *l)
 	return pcap_get_selectable_fd(of(l)->capture);
 }
 
-/* libpcap reports a lost interface in words only: look what has become of it. */
+/*
+ * An interface that goes down is an error of the socket, told once. libpcap takes it, goes on waiting and says
+ * nothing, so it must not be the first to ask: once per wake-up we do. What a send finds out counts too.
+ */
+static bool went_down(struct pcap_link *p)
+{
+	int err = 0;
+	socklen_t len = sizeof err;
+
+	if (!p->drained)
+		return false;
+	p->drained = false;
+	getsockopt(pcap_fileno(p->capture), SOL_SOCKET, SO_ERROR, &err, &len);
+	return err == ENETDOWN || err == ENODEV || p->send_found_down;
+}
+
+/* libpcap reports an interface that is gone in words only: look what has become of it. */
 static int capture_error(const struct pcap_link *p)
 {
 	struct iface i;
@@ -75,10 +93,15 @@ static int pl_recv(struct link *l, struct rx_frame *f, nsec now)
 	struct pcap_link *p = of(l);
 	struct pcap_pkthdr *header;
 	const u_char *data;
-	int n;
 
+	if (went_down(p)) {
+		p->drained = true;
+		p->send_found_down = false;
+		return -ENETDOWN;
+	}
 	do {
-		n = pcap_next_ex(p->capture, &header, &data);
+		int n = pcap_next_ex(p->capture, &header, &data);
+		p->drained = n <= 0;
 		if (n == 0)
 			return 0;
 		if (n < 0)
@@ -109,8 +132,10 @@ static int inject(struct pcap_link *p, size_t len)
 		p->stats.tx_bytes += len;
 		return 0;
 	}
-	if (errno == ENXIO || errno == ENODEV || errno == ENETDOWN)
+	if (errno == ENXIO || errno == ENODEV || errno == ENETDOWN) {
+		p->send_found_down = true;
 		return -ENETDOWN;
+	}
 	return errno ? -errno : -EIO;
 }
 
@@ -189,13 +214,17 @@ static int activate_errno(int status)
 	}
 }
 
+/*
+ * Not "inbound and …": libpcap runs the filter itself on the first ringful of frames, and its own
+ * interpreter knows nothing of a frame's direction and drops them all.
+ */
 static int filter(struct pcap_link *p, const struct macaddr *mac, char error[static LINK_ERROR_LEN])
 {
 	char text[160], m[MACADDR_STRLEN];
 	struct bpf_program program;
 
 	macaddr_format(mac, m);
-	snprintf(text, sizeof text, "inbound and (ether dst %s or ether multicast) and not ether src %s", m, m);
+	snprintf(text, sizeof text, "(ether dst %s or ether multicast) and not ether src %s", m, m);
 	int err = pcap_compile(p->capture, &program, text, 1, PCAP_NETMASK_UNKNOWN);
 	if (!err) {
 		err = pcap_setfilter(p->capture, &program);
@@ -304,6 +333,7 @@ struct link *link_pcap_open(const char *ifname, const struct macaddr *mac, char 
 		return NULL;
 	}
 	p->link.ops = &pcap_ops;
+	p->drained = true;
 	snprintf(p->ifname, sizeof p->ifname, "%s", ifname);
 	int err = look_at(p, error);
 	if (!err)
