@@ -14,7 +14,7 @@ struct stack;
 struct ip_meta;
 
 struct icmp_state {
-	nsec next_error; /* when the rate limit would allow the next error if there were no burst */
+	nsec full_again; /* when the allowance of errors will be whole again */
 };
 
 /* An ICMP message whose IP header was fine. */

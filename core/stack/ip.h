@@ -55,6 +55,9 @@ bool ip_l4_checksum_ok(const struct stack *s, const struct ip_meta *m, const uin
 void ip_input(struct stack *s, const uint8_t *packet, size_t len, const struct rx_frame *f,
 	      bool eth_multicast, nsec now);
 
+/* A packet of ours to ourselves (loop.h): our own address as its source is no lie. */
+void ip_input_looped(struct stack *s, const uint8_t *packet, size_t len, const struct rx_frame *f, nsec now);
+
 /* --- implemented by the transports --- */
 
 /* A TCP segment whose IP header was fine. `len` may exceed 64 KiB - 20 never. */

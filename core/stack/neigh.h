@@ -55,6 +55,9 @@ void neigh_flush(struct stack *s);
  */
 int neigh_output(struct stack *s, const struct ipaddr *next_hop, struct tx_frame *f, nsec now);
 
+/* Pushes the Ethernet header onto an IP packet and emits it: 0 or emit's error. */
+int eth_output(struct stack *s, const struct macaddr *to, struct tx_frame *f, nsec now);
+
 /* An ARP packet says that `mac` has `ip`: known neighbours are updated, others added if `create`. What waited leaves. */
 void neigh_learn(struct stack *s, const struct ipaddr *ip, const struct macaddr *mac, bool create, nsec now);
 

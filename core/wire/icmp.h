@@ -21,6 +21,7 @@ enum {
 	ICMP_CODE_PROTOCOL = 2,
 	ICMP_CODE_PORT = 3,
 	ICMP_CODE_FRAG_NEEDED = 4,
+	ICMP_CODE_REASSEMBLY = 1, /* of time exceeded */
 };
 
 struct icmp_msg {
