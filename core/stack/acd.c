@@ -1,15 +1,16 @@
 /*
  * RFC 5227, address conflict detection.
  *
- * stack_claim sends ACD_PROBE_NUM probes ("who has A?", sender 0.0.0.0, so that nobody's cache is polluted), and waits. Any ARP
- * packet from another MAC with A as its sender, or a probe of another host for A, means CONFLICT. Silence means
- * READY: the address is announced ACD_ANNOUNCE_NUM times and answered for (arp.c) as long as the stack lives.
+ * stack_claim sends ACD_PROBE_NUM probes ("who has A?", sender 0.0.0.0, so that nobody's cache is
+ * polluted), and waits. Any ARP packet from another MAC with A as its sender, or a probe of another
+ * host for A, means CONFLICT. Silence means READY: the address is announced ACD_ANNOUNCE_NUM times
+ * and answered for (arp.c) as long as the stack lives.
  *
- * In READY a conflicting packet is answered by one announcement per ACD_DEFEND_INTERVAL, and the address is
- * kept: option (c) of §2.4, because giving up would break every connection that uses it.
+ * In READY a conflicting packet is answered by one announcement per ACD_DEFEND_INTERVAL, and the
+ * address is kept: option (c) of §2.4, because giving up would break every connection that uses it.
  *
- * Departure: PROBE_FAST waits 50 ms where §1.1 has 1 to 2 s. A host on a wired LAN answers within a millisecond; the
- * full waits are PROBE_RFC.
+ * Departure: PROBE_FAST waits 50 ms where §1.1 has 1 to 2 s. A host on a wired LAN answers within a
+ * millisecond; the full waits are PROBE_RFC.
  */
 #include "core/stack/acd.h"
 

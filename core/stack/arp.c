@@ -3,9 +3,10 @@
  *
  *	1. nonsense is dropped (a group as sender, a reply from nobody);
  *	2. what touches the ownership of our address goes to acd.c and is never learned from;
- *	3. the sender of anything but a probe is merged into the cache: updated if known, added only if
- *	   the packet was for us, so that a LAN full of chatter does not fill the table;
- *	4. a request for our address is answered, unicast, always. Probes too: that is how others notice us.
+ *	3. the sender of anything but a probe is merged into the cache: updated if known, added
+ *	   only if the packet was for us, so that a LAN full of chatter does not fill the table;
+ *	4. a request for our address is answered, unicast, always. Probes too: that is how others
+ *	   notice us.
  */
 #include "core/stack/arp.h"
 
@@ -13,19 +14,20 @@
 #include "core/wire/arp.h"
 #include "core/wire/eth.h"
 
-static void send_packet(struct stack *s, const struct macaddr *to, const struct arp_packet *p, nsec now)
+static void send_packet(
+	struct stack *s, const struct macaddr *to, const struct arp_packet *p, nsec now)
 {
 	struct tx_frame f;
 
 	tx_frame_init(&f);
 	arp_emit(tx_frame_push(&f, ARP_LEN), p);
 	eth_emit(tx_frame_push(&f, ETH_HDR_LEN),
-		 &(struct eth_hdr){.dst = *to, .src = s->config.mac, .ethertype = ETH_TYPE_ARP});
+		&(struct eth_hdr){.dst = *to, .src = s->config.mac, .ethertype = ETH_TYPE_ARP});
 	stack_emit(s, &f, now);
 }
 
 void arp_request(struct stack *s, const struct ipaddr *sender, const struct ipaddr *target,
-		 const struct macaddr *to, nsec now)
+	const struct macaddr *to, nsec now)
 {
 	struct arp_packet p = {
 		.op = ARP_REQUEST,
@@ -59,7 +61,8 @@ static bool is_plausible(const struct arp_packet *p)
 
 	if (eth_is_multicast(&p->sender_mac) || macaddr_equal(&p->sender_mac, &zero))
 		return false;
-	if (ipaddr_is_multicast(sender) || ipaddr_is_broadcast(sender) || ipaddr_is_loopback(sender))
+	if (ipaddr_is_multicast(sender) || ipaddr_is_broadcast(sender) ||
+		ipaddr_is_loopback(sender))
 		return false;
 	return p->op == ARP_REQUEST || !ipaddr_is_any(sender);
 }

@@ -15,8 +15,11 @@ struct stack;
 /* The payload of an ARP frame. */
 void arp_input(struct stack *s, const uint8_t *data, size_t len, nsec now);
 
-/* "Who has `target`?", from `sender` (0.0.0.0: a probe; target itself: an announcement), to `to` or to everybody (NULL). */
+/*
+ * "Who has `target`?", from `sender` (0.0.0.0: a probe; target itself: an announcement), to `to` or
+ * to everybody (NULL).
+ */
 void arp_request(struct stack *s, const struct ipaddr *sender, const struct ipaddr *target,
-		 const struct macaddr *to, nsec now);
+	const struct macaddr *to, nsec now);
 
 #endif

@@ -8,7 +8,8 @@
 
 enum { HASH_INPUT_MAX = 64 };
 
-_Static_assert(sizeof(((struct stack_config *)0)->secret) >= crypto_shorthash_KEYBYTES, "secret too short");
+_Static_assert(sizeof(((struct stack_config *)0)->secret) >= crypto_shorthash_KEYBYTES,
+	"secret too short");
 
 uint64_t stack_hash(const struct stack *s, enum hash_purpose purpose, const void *data, size_t len)
 {

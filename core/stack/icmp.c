@@ -1,13 +1,15 @@
 /*
  * ICMP for IPv4 (RFC 792, RFC 1122 §3.2.2, RFC 1812 §4.3.2).
  *
- * In: an echo request to our own address is answered. An error is believed only as far as its quote goes: an
- * IPv4 header with our address as its source and at least 8 bytes behind it; the transport checks those against its
- * connection (RFC 5927 §4), and an error about nothing of ours ends here. Redirects are not followed (there is
- * one gateway, and RFC 1122 §3.3.1.2's cache is how traffic gets stolen); source quench is dead (RFC 6633).
+ * In: an echo request to our own address is answered. An error is believed only as far as its quote
+ * goes: an IPv4 header with our address as its source and at least 8 bytes behind it; the transport
+ * checks those against its connection (RFC 5927 §4), and an error about nothing of ours ends here.
+ * Redirects are not followed (there is one gateway, and RFC 1122 §3.3.1.2's cache is how traffic
+ * gets stolen); source quench is dead (RFC 6633).
  *
- * Out: never about an ICMP error, a group, a later fragment, or a source that is not one host (§3.2.2), and
- * at most 1 per ICMP_ERROR_INTERVAL after a burst. An error quotes as much as fits 576 bytes (RFC 1812 §4.3.2.3).
+ * Out: never about an ICMP error, a group, a later fragment, or a source that is not one host
+ * (§3.2.2), and at most 1 per ICMP_ERROR_INTERVAL after a burst. An error quotes as much as fits
+ * 576 bytes (RFC 1812 §4.3.2.3).
  */
 #include "core/stack/icmp.h"
 
@@ -35,22 +37,24 @@ static const struct error_meaning unreachable[] = {
 	[ICMP_CODE_PROTOCOL] = {ENOPROTOOPT, true},
 	[ICMP_CODE_PORT] = {ECONNREFUSED, true},
 	[ICMP_CODE_FRAG_NEEDED] = {EMSGSIZE, false},
-	[5] = {EOPNOTSUPP, false},  /* source route failed */
-	[6] = {ENETUNREACH, true},  /* network unknown */
-	[7] = {EHOSTDOWN, true},    /* host unknown */
-	[8] = {ENONET, true},       /* source host isolated */
-	[9] = {ENETUNREACH, true},  /* network prohibited */
-	[10] = {EHOSTUNREACH, true}, /* host prohibited */
-	[11] = {ENETUNREACH, false}, /* network unreachable for this TOS */
+	[5] = {EOPNOTSUPP, false},    /* source route failed */
+	[6] = {ENETUNREACH, true},    /* network unknown */
+	[7] = {EHOSTDOWN, true},      /* host unknown */
+	[8] = {ENONET, true},         /* source host isolated */
+	[9] = {ENETUNREACH, true},    /* network prohibited */
+	[10] = {EHOSTUNREACH, true},  /* host prohibited */
+	[11] = {ENETUNREACH, false},  /* network unreachable for this TOS */
 	[12] = {EHOSTUNREACH, false}, /* host unreachable for this TOS */
-	[13] = {EHOSTUNREACH, true}, /* filtered */
-	[14] = {EHOSTUNREACH, true}, /* precedence violation */
-	[15] = {EHOSTUNREACH, true}, /* precedence cutoff */
+	[13] = {EHOSTUNREACH, true},  /* filtered */
+	[14] = {EHOSTUNREACH, true},  /* precedence violation */
+	[15] = {EHOSTUNREACH, true},  /* precedence cutoff */
 };
 
-static void send_message(struct stack *s, const struct ipaddr *to, uint8_t tos, const struct icmp_msg *msg, nsec now)
+static void send_message(
+	struct stack *s, const struct ipaddr *to, uint8_t tos, const struct icmp_msg *msg, nsec now)
 {
-	struct ip_meta m = {.src = s->address.addr, .dst = *to, .protocol = IP_PROTO_ICMP, .tos = tos};
+	struct ip_meta m = {
+		.src = s->address.addr, .dst = *to, .protocol = IP_PROTO_ICMP, .tos = tos};
 	struct tx_frame f;
 
 	tx_frame_init(&f);
@@ -60,12 +64,13 @@ static void send_message(struct stack *s, const struct ipaddr *to, uint8_t tos, 
 	ip_output(s, &f, &m, now);
 }
 
-static void echo_input(struct stack *s, const struct ip_meta *m, const struct icmp_msg *request, nsec now)
+static void echo_input(
+	struct stack *s, const struct ip_meta *m, const struct icmp_msg *request, nsec now)
 {
 	struct icmp_msg reply = *request;
 
 	COUNT(s, IcmpInEchos);
-	if (m->to_multicast) /* RFC 1122 §3.2.2.6 leaves it open; every answer is one for an attacker's victim */
+	if (m->to_multicast) /* RFC 1122 §3.2.2.6 allows silence: a group's answers are an attack */
 		return;
 	reply.type = ICMP_TYPE_ECHO_REPLY;
 	reply.code = 0;
@@ -91,7 +96,8 @@ static bool find_meaning(const struct icmp_msg *msg, struct error_meaning *out)
 	}
 }
 
-static void error_input(struct stack *s, const struct ip_meta *m, const struct icmp_msg *msg, nsec now)
+static void error_input(
+	struct stack *s, const struct ip_meta *m, const struct icmp_msg *msg, nsec now)
 {
 	struct error_meaning meaning;
 	struct ipv4_hdr quoted;
@@ -99,9 +105,9 @@ static void error_input(struct stack *s, const struct ip_meta *m, const struct i
 	if (msg->type == ICMP_TYPE_UNREACHABLE)
 		COUNT(s, IcmpInDestUnreachs);
 	if (m->to_multicast || !find_meaning(msg, &meaning) ||
-	    !ipv4_parse_quoted(&quoted, msg->body, msg->body_len) ||
-	    msg->body_len < (size_t)quoted.hdr_len + QUOTED_L4_MIN || quoted.frag_offset > 0 ||
-	    !ipaddr_equal(&quoted.src, &s->address.addr) || quoted.protocol != IP_PROTO_TCP) {
+		!ipv4_parse_quoted(&quoted, msg->body, msg->body_len) ||
+		msg->body_len < (size_t)quoted.hdr_len + QUOTED_L4_MIN || quoted.frag_offset > 0 ||
+		!ipaddr_equal(&quoted.src, &s->address.addr) || quoted.protocol != IP_PROTO_TCP) {
 		COUNT(s, IcmpInErrors);
 		return;
 	}
@@ -142,23 +148,28 @@ void icmp_input(struct stack *s, const struct ip_meta *m, const uint8_t *data, s
 }
 
 /* RFC 1122 §3.2.2: what an error must never be sent about. */
-static bool may_answer(const struct stack *s, const struct ipv4_hdr *h, const uint8_t *l4, size_t l4_len)
+static bool may_answer(
+	const struct stack *s, const struct ipv4_hdr *h, const uint8_t *l4, size_t l4_len)
 {
 	const struct ipaddr *src = &h->src, *dst = &h->dst;
 
 	if (h->frag_offset > 0)
 		return false;
 	if (ipaddr_is_any(src) || ipaddr_is_loopback(src) || ipaddr_is_multicast(src) ||
-	    ipaddr_is_broadcast(src) || ipnet_is_broadcast(&s->address, src))
+		ipaddr_is_broadcast(src) || ipnet_is_broadcast(&s->address, src))
 		return false;
-	if (ipaddr_is_multicast(dst) || ipaddr_is_broadcast(dst) || ipnet_is_broadcast(&s->address, dst))
+	if (ipaddr_is_multicast(dst) || ipaddr_is_broadcast(dst) ||
+		ipnet_is_broadcast(&s->address, dst))
 		return false;
 	if (h->protocol != IP_PROTO_ICMP)
 		return true;
 	return l4_len > 0 && (l4[0] == ICMP_TYPE_ECHO || l4[0] == ICMP_TYPE_ECHO_REPLY);
 }
 
-/* A bucket of ICMP_ERROR_BURST that fills by one per interval, kept as the instant at which it will be full. */
+/*
+ * A bucket of ICMP_ERROR_BURST that fills by one per interval, kept as the instant at which it will
+ * be full.
+ */
 static bool within_rate(struct stack *s, nsec now)
 {
 	nsec full = nsec_max(s->icmp.full_again, now) + ICMP_ERROR_INTERVAL;
@@ -169,7 +180,8 @@ static bool within_rate(struct stack *s, nsec now)
 	return true;
 }
 
-void icmp_send_error(struct stack *s, uint8_t type, uint8_t code, const uint8_t *packet, size_t len, nsec now)
+void icmp_send_error(
+	struct stack *s, uint8_t type, uint8_t code, const uint8_t *packet, size_t len, nsec now)
 {
 	struct ipv4_hdr h;
 

@@ -1,6 +1,6 @@
 /*
- * ICMP for IPv4: answers echo, hands errors about our packets to their transport, sends errors about others'
- * (icmp_send_error in ip.h).
+ * ICMP for IPv4: answers echo, hands errors about our packets to their transport, sends errors
+ * about others' (icmp_send_error in ip.h).
  */
 #ifndef TEECEE_STACK_ICMP_H
 #define TEECEE_STACK_ICMP_H
@@ -18,6 +18,7 @@ struct icmp_state {
 };
 
 /* An ICMP message whose IP header was fine. */
-void icmp_input(struct stack *s, const struct ip_meta *m, const uint8_t *data, size_t len, nsec now);
+void icmp_input(
+	struct stack *s, const struct ip_meta *m, const uint8_t *data, size_t len, nsec now);
 
 #endif

@@ -2,23 +2,24 @@
  * IPv4 input (RFC 791, RFC 1122 §3.2). The order of a received packet:
  *
  *	1. version, lengths and header checksum must be right; Ethernet padding is cut off;
- *	2. the source must be one that can be answered: no group, no loopback, not unspecified, and not us
- *	   unless the packet comes from our own queue;
+ *	2. the source must be one that can be answered: no group, no loopback, not
+ *	   unspecified, and not us unless the packet comes from our own queue;
  *	3. the destination must be our address (once it is READY), or a group;
  *	4. fragments are put together, and go on as one packet;
  *	5. TCP, UDP or ICMP gets it; other protocols are refused by ICMP.
  *
- * What fails 1 to 3 is counted and dropped without a word. With the NIC's MAC shared, everything addressed to the
- * host's own kernel comes by here too: silence about other addresses is what keeps us invisible to it.
+ * What fails 1 to 3 is counted and dropped without a word. With the NIC's MAC shared, everything
+ * addressed to the host's own kernel comes by here too: silence about other addresses is what keeps
+ * us invisible to it.
  *
- * Departure: a packet to our own address in a broadcast frame is taken (RFC 1122 §3.3.6 would rather not), but
- * marked to_multicast, and nothing answers those.
+ * Departure: a packet to our own address in a broadcast frame is taken (RFC 1122 §3.3.6 would
+ * rather not), but marked to_multicast, and nothing answers those.
  */
 #include "core/stack/ip.h"
 
+#include "core/base/bytes.h"
 #include "core/stack/state.h"
 #include "core/stack/udp.h"
-#include "core/base/bytes.h"
 #include "core/wire/checksum.h"
 #include "core/wire/icmp.h"
 #include "core/wire/ipv4.h"
@@ -33,7 +34,8 @@ struct arrived {
 
 static bool is_group(const struct stack *s, const struct ipaddr *a)
 {
-	return ipaddr_is_multicast(a) || ipaddr_is_broadcast(a) || ipnet_is_broadcast(&s->address, a);
+	return ipaddr_is_multicast(a) || ipaddr_is_broadcast(a) ||
+	       ipnet_is_broadcast(&s->address, a);
 }
 
 static bool in_1_header(struct stack *s, struct arrived *p, size_t len)
@@ -49,7 +51,8 @@ static bool in_2_source(struct stack *s, const struct arrived *p)
 	const struct ipaddr *src = &p->hdr.src;
 	bool from_us = ipaddr_equal(src, &s->address.addr);
 
-	if (!is_group(s, src) && !ipaddr_is_any(src) && !ipaddr_is_loopback(src) && from_us == p->looped)
+	if (!is_group(s, src) && !ipaddr_is_any(src) && !ipaddr_is_loopback(src) &&
+		from_us == p->looped)
 		return true;
 	COUNT(s, IpInAddrErrors);
 	return false;
@@ -98,10 +101,14 @@ static void in_5_deliver(struct stack *s, const struct arrived *p, nsec now)
 	else
 		COUNT(s, IpInDelivers);
 	if (refusal >= 0 && !m.to_multicast)
-		icmp_send_error(s, ICMP_TYPE_UNREACHABLE, (uint8_t)refusal, p->packet, h->total_len, now);
+		icmp_send_error(
+			s, ICMP_TYPE_UNREACHABLE, (uint8_t)refusal, p->packet, h->total_len, now);
 }
 
-/* The link's word about a fragment's checksum says nothing about the whole: the transport looks for itself. */
+/*
+ * The link's word about a fragment's checksum says nothing about the whole: the transport looks for
+ * itself.
+ */
 static void in_4_reassemble(struct stack *s, const struct arrived *fragment, nsec now)
 {
 	struct reasm_packet whole;
@@ -137,22 +144,23 @@ static void input(struct stack *s, struct arrived *p, size_t len, nsec now)
 }
 
 void ip_input(struct stack *s, const uint8_t *packet, size_t len, const struct rx_frame *f,
-	      bool eth_multicast, nsec now)
+	bool eth_multicast, nsec now)
 {
 	struct arrived p = {.packet = packet, .frame = f, .to_multicast = eth_multicast};
 
 	input(s, &p, len, now);
 }
 
-void ip_input_looped(struct stack *s, const uint8_t *packet, size_t len, const struct rx_frame *f, nsec now)
+void ip_input_looped(
+	struct stack *s, const uint8_t *packet, size_t len, const struct rx_frame *f, nsec now)
 {
 	struct arrived p = {.packet = packet, .frame = f, .looped = true};
 
 	input(s, &p, len, now);
 }
 
-bool ip_l4_checksum_ok(const struct stack *s, const struct ip_meta *m, const uint8_t *data, size_t len,
-		       size_t field, const struct rx_frame *f)
+bool ip_l4_checksum_ok(const struct stack *s, const struct ip_meta *m, const uint8_t *data,
+	size_t len, size_t field, const struct rx_frame *f)
 {
 	if (f->csum == FRAME_CSUM_VERIFIED)
 		return true;

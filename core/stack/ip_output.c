@@ -1,14 +1,17 @@
 /*
  * IPv4 output: route, header, fragments.
  *
- * The route has three cases, since there is one interface and one address: our own address goes back into the
- * stack, groups map to a MAC address by arithmetic (RFC 1112 §6.4), everything else goes to a neighbour, which is
- * the destination itself inside our prefix and the gateway outside of it.
+ * The route has three cases, since there is one interface and one address: our own address goes
+ * back into the stack, groups map to a MAC address by arithmetic (RFC 1112 §6.4), everything else
+ * goes to a neighbour, which is the destination itself inside our prefix and the gateway outside of
+ * it.
  *
- * Identifications (RFC 6864): 0 with DF, since such a packet is never a fragment. Without DF a counter, shifted by a
- * keyed hash of source, destination and protocol, so that one peer's value tells nothing of another's (RFC 7739 §5.3).
+ * Identifications (RFC 6864): 0 with DF, since such a packet is never a fragment. Without DF a
+ * counter, shifted by a keyed hash of source, destination and protocol, so that one peer's value
+ * tells nothing of another's (RFC 7739 §5.3).
  *
- * Fragments are made of what others than TCP send: TCP's segments fit, or have a gso_size and are cut by the link.
+ * Fragments are made of what others than TCP send: TCP's segments fit, or have a gso_size and are
+ * cut by the link.
  */
 #include <errno.h>
 #include <string.h>
@@ -34,7 +37,8 @@ static int find_route(const struct stack *s, const struct ipaddr *dst, struct ro
 	r->next_hop = *dst;
 	if (ipaddr_equal(dst, &s->address.addr))
 		r->kind = ROUTE_SELF;
-	else if (ipaddr_is_multicast(dst) || ipaddr_is_broadcast(dst) || ipnet_is_broadcast(&s->address, dst))
+	else if (ipaddr_is_multicast(dst) || ipaddr_is_broadcast(dst) ||
+		 ipnet_is_broadcast(&s->address, dst))
 		r->kind = ROUTE_GROUP;
 	else if (!ipnet_contains(&s->address, dst))
 		r->next_hop = s->gateway;
@@ -84,7 +88,8 @@ static uint16_t next_id(struct stack *s, const struct ip_meta *m)
 	memcpy(flow, m->src.b, sizeof m->src.b);
 	memcpy(flow + sizeof m->src.b, m->dst.b, sizeof m->dst.b);
 	flow[sizeof flow - 1] = m->protocol;
-	return (uint16_t)(stack_hash(s, HASH_IP_ID, flow, sizeof flow) + s->ip.packets_without_df++);
+	return (uint16_t)(stack_hash(s, HASH_IP_ID, flow, sizeof flow) +
+			  s->ip.packets_without_df++);
 }
 
 static struct ipv4_hdr header_for(struct stack *s, const struct ip_meta *m, size_t l4_len)
@@ -101,7 +106,10 @@ static struct ipv4_hdr header_for(struct stack *s, const struct ip_meta *m, size
 	};
 }
 
-/* Bytes [from, from + len) of the packet in `whole`, its L4 header included, as the payload of `out`. */
+/*
+ * Bytes [from, from + len) of the packet in `whole`, its L4 header included, as the payload of
+ * `out`.
+ */
 static void slice(struct tx_frame *out, const struct tx_frame *whole, size_t from, size_t len)
 {
 	size_t head = tx_frame_head_len(whole), start = head;
@@ -121,14 +129,15 @@ static void slice(struct tx_frame *out, const struct tx_frame *whole, size_t fro
 		if (skip >= piece->iov_len)
 			continue;
 		size_t n = MIN(piece->iov_len - skip, len);
-		out->payload[out->npayload++] = (struct iovec){(uint8_t *)piece->iov_base + skip, n};
+		out->payload[out->npayload++] =
+			(struct iovec){(uint8_t *)piece->iov_base + skip, n};
 		from += n;
 		len -= n;
 	}
 }
 
 static int send_fragments(struct stack *s, const struct route *r, const struct tx_frame *whole,
-			  struct ipv4_hdr h, nsec now)
+	struct ipv4_hdr h, nsec now)
 {
 	size_t total = h.total_len - IPV4_HDR_LEN;
 	size_t most = (size_t)(s->config.mtu - IPV4_HDR_LEN) / FRAGMENT_UNIT * FRAGMENT_UNIT;
@@ -162,7 +171,8 @@ int ip_output(struct stack *s, struct tx_frame *f, const struct ip_meta *m, nsec
 		COUNT(s, IpOutNoRoutes);
 		return rc;
 	}
-	bool too_long = r.kind != ROUTE_SELF && f->gso_size == 0 && IPV4_HDR_LEN + len > s->config.mtu;
+	bool too_long =
+		r.kind != ROUTE_SELF && f->gso_size == 0 && IPV4_HDR_LEN + len > s->config.mtu;
 	if (IPV4_HDR_LEN + len > IPV4_MAX || (too_long && (m->df || f->csum == FRAME_CSUM_PARTIAL)))
 		return -EMSGSIZE;
 	COUNT(s, IpOutRequests);

@@ -79,7 +79,7 @@ bool loop_drain(struct stack *s, nsec now)
 			.data = p->packet,
 			.len = p->len,
 			.gso_size = p->gso_size,
-			.csum = FRAME_CSUM_VERIFIED, /* it never left this memory; the field may be partial */
+			.csum = FRAME_CSUM_VERIFIED, /* it never left this memory */
 			.arrival = now,
 		};
 

@@ -1,6 +1,6 @@
 /*
- * Packets from the stack to itself: queued by ip_output, taken in by stack_poll, so that a connection to our
- * own address is two real TCPs and nothing recurses.
+ * Packets from the stack to itself: queued by ip_output, taken in by stack_poll, so that a
+ * connection to our own address is two real TCPs and nothing recurses.
  */
 #ifndef TEECEE_STACK_LOOP_H
 #define TEECEE_STACK_LOOP_H
@@ -22,10 +22,16 @@ struct loop {
 void loop_init(struct stack *s);
 void loop_flush(struct stack *s);
 
-/* Copies an IP packet into the queue: 0, -EAGAIN (full; the next poll drains it), -ENOBUFS (no memory). */
+/*
+ * Copies an IP packet into the queue: 0, -EAGAIN (full; the next poll drains it), -ENOBUFS (no
+ * memory).
+ */
 int loop_output(struct stack *s, const struct tx_frame *f);
 
-/* Hands what is queued now, not what comes meanwhile, to the IP input. False when there was nothing. */
+/*
+ * Hands what is queued now, not what comes meanwhile, to the IP input. False when there was
+ * nothing.
+ */
 bool loop_drain(struct stack *s, nsec now);
 
 #endif

@@ -1,18 +1,20 @@
 /*
  * The neighbour cache: RFC 826's table with the life of an entry from RFC 1122 §2.3.2.
  *
- *	           packet                 ARP from it               packet after ARP_LIFETIME
- *	(nothing) ────────▶ ASKING ────────────────────▶ REACHABLE ──────────────────────────▶ REFRESHING
- *	    ▲                 │ ARP_TRIES in vain            ▲  ARP from it                       │   │
- *	    │ ARP_NEGATIVE    ▼                              └────────────────────────────────────┘   │
- *	    └────────────── FAILED ◀────────────── ARP_TRIES in vain ─────────────────────────────────┘
+ *	(nothing)    a packet to it       ASKING
+ *	ASKING       ARP from it          REACHABLE     what waited leaves
+ *	REACHABLE    use after LIFETIME   REFRESHING    packets go on to the old MAC
+ *	REFRESHING   ARP from it          REACHABLE
+ *	both         ARP_TRIES in vain    FAILED        what waited is dropped, TCP is told
+ *	FAILED       ARP_NEGATIVE         (nothing)
  *
- * An entry that nobody uses is not asked about: there is no timer in REACHABLE. Refreshing asks the known MAC
- * first, so that a LAN does not hear a broadcast a minute from each of us, then everybody, because the
- * address may have moved to another machine.
+ * An entry that nobody uses is not asked about: there is no timer in REACHABLE. Refreshing asks the
+ * known MAC first, so that a LAN does not hear a broadcast a minute from each of us, then
+ * everybody, because the address may have moved to another machine.
  *
- * Packets wait in copies, since their payload is a ring that moves on. When the neighbour stays silent they are
- * dropped, and TCP is told once per destination among them (a gateway's silence concerns others than the gateway).
+ * Packets wait in copies, since their payload is a ring that moves on. When the neighbour stays
+ * silent they are dropped, and TCP is told once per destination among them (a gateway's silence
+ * concerns others than the gateway).
  */
 #include "core/stack/neigh.h"
 
@@ -71,8 +73,7 @@ static struct list *bucket_of(struct stack *s, const struct ipaddr *ip)
 
 static struct neigh *find(struct stack *s, const struct ipaddr *ip)
 {
-	LIST_FOR_EACH(l, bucket_of(s, ip))
-	{
+	LIST_FOR_EACH (l, bucket_of(s, ip)) {
 		struct neigh *n = LIST_ENTRY(l, struct neigh, bucket);
 
 		if (ipaddr_equal(&n->ip, ip))
@@ -121,7 +122,10 @@ static struct ipv4_hdr header_of(const struct waiting *w)
 	return h;
 }
 
-/* Tells TCP about the destination of the first packet, and removes that and all others to the same one. */
+/*
+ * Tells TCP about the destination of the first packet, and removes that and all others to the same
+ * one.
+ */
 static void report_first(struct stack *s, struct list *dropped, nsec now)
 {
 	struct ipv4_hdr first = header_of(LIST_ENTRY(list_first(dropped), struct waiting, link));
@@ -133,8 +137,7 @@ static void report_first(struct stack *s, struct list *dropped, nsec now)
 	};
 	bool is_tcp = false;
 
-	LIST_FOR_EACH(l, dropped)
-	{
+	LIST_FOR_EACH (l, dropped) {
 		struct waiting *w = LIST_ENTRY(l, struct waiting, link);
 		struct ipv4_hdr h = header_of(w);
 
@@ -147,7 +150,10 @@ static void report_first(struct stack *s, struct list *dropped, nsec now)
 		tcp_icmp_error(s, &e, now);
 }
 
-/* The packets leave the entry before TCP hears of it: what TCP does then may reach this table again. */
+/*
+ * The packets leave the entry before TCP hears of it: what TCP does then may reach this table
+ * again.
+ */
 static void fail(struct neigh *n, nsec now)
 {
 	struct stack *s = n->stack;
@@ -205,7 +211,7 @@ void neigh_init(struct stack *s)
 
 void neigh_flush(struct stack *s)
 {
-	LIST_FOR_EACH(l, &s->neigh.lru)
+	LIST_FOR_EACH (l, &s->neigh.lru)
 		neigh_free(LIST_ENTRY(l, struct neigh, lru));
 }
 
@@ -279,7 +285,8 @@ static void send_pending(struct neigh *n, nsec now)
 	}
 }
 
-void neigh_learn(struct stack *s, const struct ipaddr *ip, const struct macaddr *mac, bool create, nsec now)
+void neigh_learn(
+	struct stack *s, const struct ipaddr *ip, const struct macaddr *mac, bool create, nsec now)
 {
 	struct neigh *n = find(s, ip);
 

@@ -1,5 +1,6 @@
 /*
- * Neighbours: which MAC address has an IP address of our subnet, and the packets that wait for the answer.
+ * Neighbours: which MAC address has an IP address of our subnet, and the packets that wait for the
+ * answer.
  */
 #ifndef TEECEE_STACK_NEIGH_H
 #define TEECEE_STACK_NEIGH_H
@@ -18,10 +19,10 @@ struct stack;
 enum { NEIGH_BUCKETS = 256 };
 
 enum neigh_state {
-	NEIGH_ASKING,     /* entered by the first packet; broadcasts requests, packets wait */
-	NEIGH_REACHABLE,  /* entered by any ARP packet from it; packets leave */
-	NEIGH_REFRESHING, /* entered by a packet after ARP_LIFETIME; asks again, packets still leave to the old MAC */
-	NEIGH_FAILED,     /* entered after ARP_TRIES requests; refuses packets for ARP_NEGATIVE, then it is freed */
+	NEIGH_ASKING,    /* entered by the first packet; broadcasts requests, packets wait */
+	NEIGH_REACHABLE, /* entered by any ARP packet from it; packets leave */
+	NEIGH_REFRESHING, /* entered by a packet after ARP_LIFETIME; asks again, packets still leave */
+	NEIGH_FAILED, /* entered after ARP_TRIES requests; refuses packets for ARP_NEGATIVE */
 };
 
 struct neigh {
@@ -31,13 +32,16 @@ struct neigh {
 	struct ipaddr ip;
 	struct macaddr mac; /* meaningful in REACHABLE and REFRESHING */
 	enum neigh_state state;
-	uint8_t tries;    /* requests sent since it was last heard */
+	uint8_t tries; /* requests sent since it was last heard */
 	uint8_t npending;
 	struct list pending; /* packets that wait, in order */
 	nsec heard;
 };
 
-/* At most ARP_ENTRIES_MAX entries. They are a cache and not part of stack.memory; packets that wait are. */
+/*
+ * At most ARP_ENTRIES_MAX entries. They are a cache and not part of stack.memory; packets that wait
+ * are.
+ */
 struct neigh_table {
 	struct list bucket[NEIGH_BUCKETS];
 	struct list lru;
@@ -50,15 +54,20 @@ void neigh_init(struct stack *s);
 void neigh_flush(struct stack *s);
 
 /*
- * Sends an IP packet to the neighbour `next_hop`: pushes the Ethernet header and emits, or copies the packet and
- * asks. 0 (sent or waiting), -EHOSTUNREACH (asked in vain a moment ago), -ENOBUFS (no memory), or emit's error.
+ * Sends an IP packet to the neighbour `next_hop`: pushes the Ethernet header and emits, or copies
+ * the packet and asks. 0 (sent or waiting), -EHOSTUNREACH (asked in vain a moment ago), -ENOBUFS
+ * (no memory), or emit's error.
  */
 int neigh_output(struct stack *s, const struct ipaddr *next_hop, struct tx_frame *f, nsec now);
 
 /* Pushes the Ethernet header onto an IP packet and emits it: 0 or emit's error. */
 int eth_output(struct stack *s, const struct macaddr *to, struct tx_frame *f, nsec now);
 
-/* An ARP packet says that `mac` has `ip`: known neighbours are updated, others added if `create`. What waited leaves. */
-void neigh_learn(struct stack *s, const struct ipaddr *ip, const struct macaddr *mac, bool create, nsec now);
+/*
+ * An ARP packet says that `mac` has `ip`: known neighbours are updated, others added if `create`.
+ * What waited leaves.
+ */
+void neigh_learn(
+	struct stack *s, const struct ipaddr *ip, const struct macaddr *mac, bool create, nsec now);
 
 #endif

@@ -1,18 +1,22 @@
 /*
  * Reassembly of IPv4 fragments (RFC 791 §3.2, RFC 815, RFC 1122 §3.3.2).
  *
- * Fragments of a datagram (same source, destination, protocol and identification) wait in a list sorted by offset. It
- * never holds two that overlap, so the datagram is complete when the end is known and the lengths add up to it.
+ * Fragments of a datagram (same source, destination, protocol and identification) wait in a list
+ * sorted by offset. It never holds two that overlap, so the datagram is complete when the end is
+ * known and the lengths add up to it.
  *
- * Two fragments that overlap are either an attack or an identification that was used again too early; putting them
- * together in any way is wrong. The whole datagram is dropped, as RFC 5722 has it for IPv6, and so is what else comes
- * of it until its time is up: it stays in the table as `dead`. One exception, RFC 8200 §4.5's: an exact copy of
- * a fragment is a duplicate made by the network and is ignored.
+ * Two fragments that overlap are either an attack or an identification that was used again too
+ * early; putting them together in any way is wrong. The whole datagram is dropped, as RFC 5722 has
+ * it for IPv6, and so is what else comes of it until its time is up: it stays in the table as
+ * `dead`. One exception, RFC 8200 §4.5's: an exact copy of a fragment is a duplicate made by the
+ * network and is ignored.
  *
- * Bounds: REASM_MEM_MAX bytes and REASM_DATAGRAMS_MAX datagrams, where the oldest leaves; REASM_FRAGMENTS_MAX pieces per datagram.
- * After REASM_TIMEOUT a datagram is given up, with ICMP time exceeded if its first fragment is there.
+ * Bounds: REASM_MEM_MAX bytes and REASM_DATAGRAMS_MAX datagrams, where the oldest leaves;
+ * REASM_FRAGMENTS_MAX pieces per datagram. After REASM_TIMEOUT a datagram is given up, with ICMP
+ * time exceeded if its first fragment is there.
  *
- * ECN (RFC 3168 §5.3): one fragment with CE makes the datagram CE; CE together with Not-ECT is dropped.
+ * ECN (RFC 3168 §5.3): one fragment with CE makes the datagram CE; CE together with Not-ECT is
+ * dropped.
  */
 #include "core/stack/reasm.h"
 
@@ -75,8 +79,7 @@ static void discharge(struct stack *s, void *p, size_t size)
 
 static void drop_fragments(struct datagram *d)
 {
-	LIST_FOR_EACH(l, &d->fragments)
-	{
+	LIST_FOR_EACH (l, &d->fragments) {
 		struct fragment *f = LIST_ENTRY(l, struct fragment, link);
 
 		list_remove(l);
@@ -97,7 +100,9 @@ static void datagram_free(struct datagram *d)
 	discharge(s, d, sizeof *d);
 }
 
-/* Nothing can come of it any more. The entry stays, so that its other fragments do not begin anew. */
+/*
+ * Nothing can come of it any more. The entry stays, so that its other fragments do not begin anew.
+ */
 static void kill_datagram(struct datagram *d)
 {
 	COUNT(d->stack, IpReasmFails);
@@ -114,7 +119,8 @@ static void send_time_exceeded(struct datagram *d, nsec now)
 
 	memcpy(quote, d->first_hdr, hdr_len);
 	memcpy(quote + hdr_len, f->data, n);
-	icmp_send_error(d->stack, ICMP_TYPE_TIME_EXCEEDED, ICMP_CODE_REASSEMBLY, quote, hdr_len + n, now);
+	icmp_send_error(
+		d->stack, ICMP_TYPE_TIME_EXCEEDED, ICMP_CODE_REASSEMBLY, quote, hdr_len + n, now);
 }
 
 static void fire(struct timer *t, nsec now)
@@ -144,14 +150,16 @@ static void make_room(struct stack *s, size_t size)
 		drop_oldest(s);
 }
 
-/* A walk over at most REASM_DATAGRAMS_MAX entries; newest first, because fragments come in bursts. */
+/*
+ * A walk over at most REASM_DATAGRAMS_MAX entries; newest first, because fragments come in bursts.
+ */
 static struct datagram *find(struct stack *s, const struct ipv4_hdr *h)
 {
 	for (struct list *l = s->reasm.datagrams.prev; l != &s->reasm.datagrams; l = l->prev) {
 		struct datagram *d = LIST_ENTRY(l, struct datagram, link);
 
-		if (d->id == h->id && d->protocol == h->protocol && ipaddr_equal(&d->src, &h->src) &&
-		    ipaddr_equal(&d->dst, &h->dst))
+		if (d->id == h->id && d->protocol == h->protocol &&
+			ipaddr_equal(&d->src, &h->src) && ipaddr_equal(&d->dst, &h->dst))
 			return d;
 	}
 	return NULL;
@@ -164,7 +172,8 @@ static struct datagram *datagram_new(struct stack *s, const struct ipv4_hdr *h, 
 	struct datagram *d = charge(s, sizeof *d);
 	if (!d)
 		return NULL;
-	*d = (struct datagram){.stack = s, .src = h->src, .dst = h->dst, .id = h->id, .protocol = h->protocol};
+	*d = (struct datagram){
+		.stack = s, .src = h->src, .dst = h->dst, .id = h->id, .protocol = h->protocol};
 	list_init(&d->fragments);
 	timer_init(&d->timer, fire);
 	timer_arm(&s->timers, &d->timer, now + REASM_TIMEOUT);
@@ -193,7 +202,8 @@ static bool lengths_possible(const struct datagram *d, const struct ipv4_hdr *h,
 enum place { PLACE_FREE, PLACE_DUPLICATE, PLACE_OVERLAP };
 
 /* Where a fragment belongs: *before is the list element it comes after. */
-static enum place find_place(struct datagram *d, size_t offset, const uint8_t *data, size_t len, struct list **before)
+static enum place find_place(
+	struct datagram *d, size_t offset, const uint8_t *data, size_t len, struct list **before)
 {
 	struct list *l = d->fragments.prev, *head = &d->fragments;
 
@@ -212,7 +222,8 @@ static enum place find_place(struct datagram *d, size_t offset, const uint8_t *d
 	return PLACE_FREE;
 }
 
-static void note_header(struct datagram *d, const struct ipv4_hdr *h, const uint8_t *packet, bool to_multicast)
+static void note_header(
+	struct datagram *d, const struct ipv4_hdr *h, const uint8_t *packet, bool to_multicast)
 {
 	d->to_multicast |= to_multicast;
 	d->any_ce |= (h->tos & ECN_MASK) == ECN_CE;
@@ -277,8 +288,7 @@ static bool put_together(struct datagram *d, struct reasm_packet *out)
 	out->packet = charge(s, out->hdr.total_len);
 	if (out->packet) {
 		ipv4_emit(out->packet, &out->hdr);
-		LIST_FOR_EACH(l, &d->fragments)
-		{
+		LIST_FOR_EACH (l, &d->fragments) {
 			const struct fragment *f = LIST_ENTRY(l, struct fragment, link);
 
 			memcpy(out->packet + IPV4_HDR_LEN + f->offset, f->data, f->len);
@@ -302,8 +312,8 @@ void reasm_flush(struct stack *s)
 		drop_oldest(s);
 }
 
-bool reasm_input(struct stack *s, const struct ipv4_hdr *h, const uint8_t *packet, bool to_multicast,
-		 struct reasm_packet *out, nsec now)
+bool reasm_input(struct stack *s, const struct ipv4_hdr *h, const uint8_t *packet,
+	bool to_multicast, struct reasm_packet *out, nsec now)
 {
 	COUNT(s, IpReasmReqds);
 	make_room(s, sizeof(struct datagram) + sizeof(struct fragment) + h->total_len);

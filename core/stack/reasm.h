@@ -14,7 +14,10 @@
 
 struct stack;
 
-/* Datagrams under way, oldest first. `bytes` is this part's share of stack.memory, at most REASM_MEM_MAX. */
+/*
+ * Datagrams under way, oldest first. `bytes` is this part's share of stack.memory, at most
+ * REASM_MEM_MAX.
+ */
 struct reasm_table {
 	struct list datagrams;
 	unsigned count;
@@ -32,11 +35,11 @@ void reasm_init(struct stack *s);
 void reasm_flush(struct stack *s);
 
 /*
- * Takes a fragment with header `h`, whole at `packet`. True when it was the last one missing: *out is the datagram,
- * and the caller gives it back with reasm_release.
+ * Takes a fragment with header `h`, whole at `packet`. True when it was the last one missing: *out
+ * is the datagram, and the caller gives it back with reasm_release.
  */
-bool reasm_input(struct stack *s, const struct ipv4_hdr *h, const uint8_t *packet, bool to_multicast,
-		 struct reasm_packet *out, nsec now);
+bool reasm_input(struct stack *s, const struct ipv4_hdr *h, const uint8_t *packet,
+	bool to_multicast, struct reasm_packet *out, nsec now);
 void reasm_release(struct stack *s, struct reasm_packet *p);
 
 #endif

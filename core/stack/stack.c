@@ -16,7 +16,8 @@ static void link_busy_over(struct timer *t, nsec now)
 {
 }
 
-struct stack *stack_new(const struct stack_config *config, const struct stack_ops *ops, void *ctx, nsec now)
+struct stack *stack_new(
+	const struct stack_config *config, const struct stack_ops *ops, void *ctx, nsec now)
 {
 	struct stack *s = calloc(1, sizeof *s);
 
@@ -106,7 +107,10 @@ int stack_emit(struct stack *s, const struct tx_frame *f, nsec now)
 	return rc;
 }
 
-/* Packets to ourselves may ask for answers to ourselves, so sending and taking in alternate, a bounded time. */
+/*
+ * Packets to ourselves may ask for answers to ourselves, so sending and taking in alternate, a
+ * bounded time.
+ */
 void stack_poll(struct stack *s, nsec now)
 {
 	timers_run(&s->timers, now);

@@ -1,16 +1,19 @@
 /*
  * The timer wheel (Varghese and Lauck 1987, scheme 7).
  *
- * A slot of level l spans 64^l ticks. A timer sits on the lowest level on which its tick is less than 64 slots
- * ahead of the current one, in slot (tick / 64^l) mod 64. When the wheel reaches the first tick of an occupied slot above level 0, that
- * slot is emptied and its timers are placed anew, lower.
+ * A slot of level l spans 64^l ticks. A timer sits on the lowest level on which its tick is less
+ * than 64 slots ahead of the current one, in slot (tick / 64^l) mod 64. When the wheel reaches the
+ * first tick of an occupied slot above level 0, that slot is emptied and its timers are placed
+ * anew, lower.
  *
  * Invariants between calls:
  *  - bit i of occupied[l] is set exactly when slot[l][i] is not empty;
  *  - above level 0 the slot of the current tick is empty;
- *  - on level 0 the slot of the current tick holds the timers that were armed for the past: every run begins with it.
+ *  - on level 0 the slot of the current tick holds the timers that were armed for the past:
+ *    every run begins with it.
  *
- * A run jumps from one occupied slot to the next by the bitmaps, so that an hour without timers costs nothing.
+ * A run jumps from one occupied slot to the next by the bitmaps, so that an hour without timers
+ * costs nothing.
  */
 #include "core/stack/timer.h"
 
@@ -39,7 +42,8 @@ static uint64_t next_of_level(const struct timers *w, unsigned level)
 {
 	uint64_t position = w->tick >> (level * SLOT_BITS);
 	unsigned current = position % TIMER_SLOTS;
-	uint64_t ahead = w->occupied[level] >> current | w->occupied[level] << (-current % TIMER_SLOTS);
+	uint64_t ahead = w->occupied[level] >> current | w->occupied[level]
+								 << (-current % TIMER_SLOTS);
 
 	ahead &= ~UINT64_C(1);
 	if (ahead == 0)
@@ -66,7 +70,8 @@ static void place(struct timers *w, struct timer *t)
 
 	if (tick < w->tick)
 		tick = w->tick;
-	while (level < TOP && (tick >> (level * SLOT_BITS)) - (w->tick >> (level * SLOT_BITS)) >= TIMER_SLOTS)
+	while (level < TOP &&
+		(tick >> (level * SLOT_BITS)) - (w->tick >> (level * SLOT_BITS)) >= TIMER_SLOTS)
 		level++;
 	uint64_t here = w->tick >> (level * SLOT_BITS);
 	uint64_t there = tick >> (level * SLOT_BITS);
@@ -92,15 +97,17 @@ static void cascade(struct timers *w)
 		struct list moved;
 
 		take_slot(w, level, (w->tick >> (level * SLOT_BITS)) % TIMER_SLOTS, &moved);
-		LIST_FOR_EACH(l, &moved)
-		{
+		LIST_FOR_EACH (l, &moved) {
 			list_remove(l);
 			place(w, LIST_ENTRY(l, struct timer, link));
 		}
 	}
 }
 
-/* Timers that are armed for the past while this runs wait for the next run: no fire function can keep us here. */
+/*
+ * Timers that are armed for the past while this runs wait for the next run: no fire function can
+ * keep us here.
+ */
 static void fire_slot(struct timers *w, nsec now)
 {
 	struct list due, *l;

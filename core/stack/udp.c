@@ -3,7 +3,8 @@
 #include "core/stack/state.h"
 #include "core/wire/udphdr.h"
 
-bool udp_input(struct stack *s, const struct ip_meta *m, const uint8_t *data, size_t len, const struct rx_frame *f)
+bool udp_input(struct stack *s, const struct ip_meta *m, const uint8_t *data, size_t len,
+	const struct rx_frame *f)
 {
 	struct udp_hdr h;
 

@@ -1,9 +1,10 @@
 /*
- * The sum is taken over 64-bit words as the machine loads them: one's complement addition does not care about
- * byte order as long as the result is swapped in the end (RFC 1071 §2 B), nor about the width of the words as long
- * as carries come back in at the bottom. Four independent sums keep the adders busy: 14 GB/s from gcc -O2, 28 GB/s
- * from clang -O2, at 1,448 bytes and at 64 KiB alike, where one sum with a 128-bit accumulator does 9. Vector
- * types gained gcc 4 GB/s more: not worth a second way.
+ * The sum is taken over 64-bit words as the machine loads them: one's complement addition does not
+ * care about byte order as long as the result is swapped in the end (RFC 1071 §2 B), nor about the
+ * width of the words as long as carries come back in at the bottom. Four independent sums keep the
+ * adders busy: 14 GB/s from gcc -O2, 28 GB/s from clang -O2, at 1,448 bytes and at 64 KiB alike,
+ * where one sum with a 128-bit accumulator does 9. Vector types gained gcc 4 GB/s more: not worth a
+ * second way.
  */
 #include "core/wire/checksum.h"
 
@@ -41,13 +42,15 @@ csum_acc csum_add(csum_acc acc, const void *data, size_t len)
 	return acc;
 }
 
-csum_acc csum_pseudo(const struct ipaddr *src, const struct ipaddr *dst, uint8_t protocol, uint32_t len)
+csum_acc csum_pseudo(
+	const struct ipaddr *src, const struct ipaddr *dst, uint8_t protocol, uint32_t len)
 {
 	bool v4 = ipaddr_is_v4(src) && ipaddr_is_v4(dst);
 	size_t skip = v4 ? 12 : 0, size = sizeof src->b - skip;
 	uint8_t tail[8] = {0};
 
-	put_be32(tail, len); /* RFC 793 has 16 bits here: the same sum, since an IPv4 packet has no more */
+	put_be32(tail,
+		len); /* RFC 793 has 16 bits here: the same sum, since an IPv4 packet has no more */
 	tail[7] = protocol;
 	csum_acc acc = csum_add(0, src->b + skip, size);
 	acc = csum_add(acc, dst->b + skip, size);

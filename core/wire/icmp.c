@@ -21,5 +21,6 @@ void icmp_emit(uint8_t out[static ICMP_HDR_LEN], const struct icmp_msg *m)
 	out[1] = m->code;
 	put_be16(out + 2, 0);
 	put_be32(out + 4, m->rest);
-	put_be16(out + 2, csum_finish(csum_add(csum_add(0, out, ICMP_HDR_LEN), m->body, m->body_len)));
+	put_be16(out + 2,
+		csum_finish(csum_add(csum_add(0, out, ICMP_HDR_LEN), m->body, m->body_len)));
 }

@@ -42,7 +42,8 @@ bool ipv4_parse_quoted(struct ipv4_hdr *out, const uint8_t *data, size_t len)
 	if (len < IPV4_HDR_LEN || data[0] >> 4 != 4)
 		return false;
 	read_fields(out, data);
-	return out->hdr_len >= IPV4_HDR_LEN && out->hdr_len <= len && out->total_len >= out->hdr_len;
+	return out->hdr_len >= IPV4_HDR_LEN && out->hdr_len <= len &&
+	       out->total_len >= out->hdr_len;
 }
 
 void ipv4_emit(uint8_t out[static IPV4_HDR_LEN], const struct ipv4_hdr *h)

@@ -10,13 +10,19 @@
 
 #include "core/base/addr.h"
 
-enum { IPV4_HDR_LEN = 20, IPV4_HDR_MAX = 60, IP_PROTO_ICMP = 1, IP_PROTO_TCP = 6, IP_PROTO_UDP = 17 };
+enum {
+	IPV4_HDR_LEN = 20,
+	IPV4_HDR_MAX = 60,
+	IP_PROTO_ICMP = 1,
+	IP_PROTO_TCP = 6,
+	IP_PROTO_UDP = 17
+};
 
 struct ipv4_hdr {
 	struct ipaddr src, dst;
-	uint8_t hdr_len;      /* bytes, 20..60 */
-	uint8_t tos;          /* DSCP and ECN */
-	uint16_t total_len;   /* header and payload */
+	uint8_t hdr_len;    /* bytes, 20..60 */
+	uint8_t tos;        /* DSCP and ECN */
+	uint16_t total_len; /* header and payload */
 	uint16_t id;
 	bool df, mf;
 	uint16_t frag_offset; /* bytes, a multiple of 8 */
@@ -28,13 +34,15 @@ enum ipv4_parse_result { IPV4_OK, IPV4_SHORT, IPV4_BAD_VERSION, IPV4_BAD_LENGTH,
 
 /*
  * Checks version, lengths and the header checksum. `len` may exceed total_len (Ethernet padding); a
- * super-segment above 65,535 bytes does not exist in IPv4. The payload is data + hdr_len, total_len - hdr_len bytes.
+ * super-segment above 65,535 bytes does not exist in IPv4. The payload is data + hdr_len, total_len
+ * - hdr_len bytes.
  */
 enum ipv4_parse_result ipv4_parse(struct ipv4_hdr *out, const uint8_t *data, size_t len);
 
 /*
- * The header of a packet that an ICMP error quotes: it may be cut off behind the header, and routers have been at its
- * checksum and TTL. False when it is no IPv4 header or not all of it is there.
+ * The header of a packet that an ICMP error quotes: it may be cut off behind the header, and
+ * routers have been at its checksum and TTL. False when it is no IPv4 header or not all of it is
+ * there.
  */
 bool ipv4_parse_quoted(struct ipv4_hdr *out, const uint8_t *data, size_t len);
 

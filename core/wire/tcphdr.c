@@ -48,7 +48,10 @@ static bool parse_fastopen(struct tcp_hdr *out, const uint8_t *value, size_t len
 	return true;
 }
 
-/* One option of `len` bytes, kind and length byte included. False: its length is not one the kind can have. */
+/*
+ * One option of `len` bytes, kind and length byte included. False: its length is not one the kind
+ * can have.
+ */
 static bool parse_option(struct tcp_hdr *out, const uint8_t *p, size_t len)
 {
 	switch (p[0]) {
@@ -203,8 +206,8 @@ static void emit_options(uint8_t *p, const struct tcp_hdr *h)
 	if (h->opts & TO_TIMESTAMP) {
 		/* permission to SACK takes the place of the padding */
 		bool sack_ok = h->opts & TO_SACK_OK;
-		p = emit4(p, sack_ok ? KIND_SACK_OK : KIND_NOP, sack_ok ? LEN_SACK_OK : KIND_NOP, KIND_TIMESTAMP,
-			  LEN_TIMESTAMP);
+		p = emit4(p, sack_ok ? KIND_SACK_OK : KIND_NOP, sack_ok ? LEN_SACK_OK : KIND_NOP,
+			KIND_TIMESTAMP, LEN_TIMESTAMP);
 		put_be32(p, h->tsval);
 		put_be32(p + 4, h->tsecr);
 		p += 8;
