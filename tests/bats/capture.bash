@@ -18,7 +18,7 @@ capture_holds() { tail -c 65536 "$CAPTURE" | grep -aq -- "$1"; }
 capture_stop()
 {
 	local mark="end of capture $RANDOM"
-	in_server bash -c "printf '%s' '$mark' >/dev/udp/$LAN_KERNEL/9"
+	in_client bash -c "printf '%s' '$mark' >/dev/udp/$LAN_SERVER/9"
 	wait_for 10 capture_holds "$mark"
 	kill -INT "$CAPTURE_PID"
 	wait_for 10 grep -q 'dropped by kernel' "$CAPTURE_LOG"

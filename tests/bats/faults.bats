@@ -28,19 +28,20 @@ get()
 	run with_teecee env "${@:1:$#-1}" timeout 30 wget -nv --tries=1 -O "$LAN_DIR/got" "$url"
 }
 
-# connect_errno ADDRESS PORT: the name of the errno of a blocking connect, by python.
+# connect_errno ADDRESS PORT [SYNCNT]: the name of the errno of a blocking connect, by python.
 connect_errno()
 {
 	run with_teecee timeout 60 /usr/bin/python3 -c '
 import errno, socket, sys
 s = socket.socket()
-s.setsockopt(socket.IPPROTO_TCP, socket.TCP_SYNCNT, 1)
+if len(sys.argv) > 3:
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_SYNCNT, int(sys.argv[3]))
 try:
     s.connect((sys.argv[1], int(sys.argv[2])))
     print("connected")
 except OSError as e:
     print(errno.errorcode[e.errno])
-' "$1" "$2"
+' "$@"
 }
 
 @test "no CAP_NET_RAW: one line that says so" {
@@ -154,7 +155,7 @@ except OSError as e:
 	ip -n server neigh add proxy 10.77.0.66 dev vb
 	run with_teecee curl -sS --connect-timeout 1 http://10.77.0.66/
 	assert_failure 28
-	connect_errno 10.77.0.66 80
+	connect_errno 10.77.0.66 80 1
 	assert_output ETIMEDOUT
 	in_server sysctl -qw net.ipv4.conf.all.forwarding=0
 	ip -n server link del vx

@@ -32,8 +32,8 @@ wait_for()
 	exec {tick}>&-
 }
 
-in_client() { ip netns exec client "$@"; }
-in_server() { ip netns exec server "$@"; }
+in_client() { ${LAN_EXEC-} ip netns exec client "$@"; }
+in_server() { ${LAN_EXEC-} ip netns exec server "$@"; }
 
 lan_up()
 {
@@ -68,19 +68,20 @@ lan_down()
 	for ns in $(ip netns list | awk '{ print $1 }'); do
 		pids=$(ip netns pids "$ns")
 		# shellcheck disable=SC2086 # a list
-		[ -z "$pids" ] || kill -KILL $pids 2>/dev/null || true
+		[ -z "$pids" ] || { kill -KILL $pids && wait $pids; } 2>/dev/null || true
 		ip netns del "$ns"
 	done
 	rm -rf "$LAN_DIR"
 	LAN_DIR=
 }
 
-# spawn NAME COMMAND…: in the background, output in $LAN_DIR/NAME.log, its pid in $LAN_DIR/NAME.pid.
+# spawn NAME COMMAND…: in the background, output in $LAN_DIR/NAME.log, its pid in $LAN_DIR/NAME.pid. The functions
+# above then become the command, so that the pid is its own.
 spawn()
 {
 	local name=$1
 	shift
-	"$@" >"$LAN_DIR/$name.log" 2>&1 </dev/null 3>&- 4>&- &
+	LAN_EXEC=exec "$@" >"$LAN_DIR/$name.log" 2>&1 </dev/null 3>&- 4>&- &
 	echo $! >"$LAN_DIR/$name.pid"
 }
 

@@ -25,7 +25,7 @@
 #include "core/wire/ipv4.h"
 #include "core/wire/tcphdr.h"
 
-enum { FLOWS_MAX = 64, FLAGS_LEN = 40, SAID_MAX = 44 };
+enum { FLOWS_MAX = 64, FLAGS_LEN = 40, SAID_MAX = 44, LINE_LEN = 160 };
 
 /* One direction of a connection, known by its first segment. */
 struct flow {
@@ -90,6 +90,15 @@ static void format_flags(uint8_t flags, char out[static FLAGS_LEN])
 	}
 }
 
+static size_t trimmed(const char *line)
+{
+	size_t n = strlen(line);
+
+	while (n && line[n - 1] == ' ')
+		n--;
+	return n;
+}
+
 /* The first line of a payload, if it is text. */
 static void tell_payload(const uint8_t *data, size_t len)
 {
@@ -98,7 +107,7 @@ static void tell_payload(const uint8_t *data, size_t len)
 	while (n < len && n < SAID_MAX && data[n] >= ' ' && data[n] <= '~')
 		n++;
 	if (n == SAID_MAX || (n > 3 && n < len && (data[n] == '\r' || data[n] == '\n')))
-		printf("   %.*s", (int)n, (const char *)data);
+		printf("  %.*s", (int)n, (const char *)data);
 }
 
 static void tell_tcp(struct teller *t, double when, const struct ipv4_hdr *ip, const uint8_t *data, size_t captured)
@@ -106,7 +115,7 @@ static void tell_tcp(struct teller *t, double when, const struct ipv4_hdr *ip, c
 	struct tcp_hdr h;
 	struct flow key = {0}, back, *f, *other;
 	size_t len;
-	char flags[FLAGS_LEN], ack[24] = "", count[24] = "";
+	char flags[FLAGS_LEN], ack[32] = "", count[32] = "", line[LINE_LEN];
 
 	if (!tcp_hdr_parse(&h, data, captured))
 		return;
@@ -128,7 +137,8 @@ static void tell_tcp(struct teller *t, double when, const struct ipv4_hdr *ip, c
 	if (len)
 		snprintf(count, sizeof(count), "len %zu", len);
 	tell_begin(t, when, ipaddr_equal(&ip->src, &t->us), h.flags);
-	printf(" %-8s seq %-8d %-12s %-9s", flags, seq_diff(h.seq, f->first), ack, count);
+	snprintf(line, sizeof(line), " %-8s seq %-8d %-12s %-10s", flags, seq_diff(h.seq, f->first), ack, count);
+	printf("%.*s", (int)trimmed(line), line);
 	if (len && captured > h.hdr_len)
 		tell_payload(data + h.hdr_len, captured - h.hdr_len);
 	tell_end(t);
