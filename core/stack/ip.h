@@ -48,6 +48,9 @@ int ip_output(struct stack *s, struct tx_frame *f, const struct ip_meta *m, nsec
  */
 int ip_route_check(const struct stack *s, const struct ipaddr *dst, struct ipaddr *src);
 
+/* Whether packets to `dst` are handed to the neighbour `next_hop`. */
+bool ip_goes_through(const struct stack *s, const struct ipaddr *dst, const struct ipaddr *next_hop);
+
 /*
  * The checksum of a TCP or UDP packet: right, or vouched for by the link, or
  * (config.partial_csum_ok) the folded sum of the pseudo-header, as local and veth senders leave it.

@@ -57,6 +57,14 @@ int ip_route_check(const struct stack *s, const struct ipaddr *dst, struct ipadd
 	return rc;
 }
 
+bool ip_goes_through(const struct stack *s, const struct ipaddr *dst, const struct ipaddr *next_hop)
+{
+	struct route r;
+
+	return find_route(s, dst, &r) == 0 && r.kind == ROUTE_NEIGHBOUR &&
+	       ipaddr_equal(&r.next_hop, next_hop);
+}
+
 static struct macaddr group_mac(const struct ipaddr *dst)
 {
 	if (!ipaddr_is_multicast(dst))

@@ -44,7 +44,6 @@
 #define TCP_RTO_INITIAL (1 * SEC)       /* RFC 6298 §2.1 */
 #define TCP_RTO_MIN (200 * MSEC)        /* Linux's; RFC 6298 §2.4 says 1 s: a stated departure, every deployed stack's */
 #define TCP_RTO_MAX (120 * SEC)         /* RFC 6298 §2.5 asks for at least 60 s */
-#define TCP_RTO_AFTER_SYN_LOSS (3 * SEC) /* RFC 6298 §5.7 */
 #define TCP_DELACK_MAX (40 * MSEC)      /* RFC 9293 §3.8.6.3 allows 500 ms; Linux's minimum */
 #define TCP_QUICKACK_SEGS 16            /* ACKed at once when a connection is young or was idle: the peer is in slow start */
 #define TCP_SYN_RETRIES 6               /* tcp_syn_retries: 127 s */
@@ -57,7 +56,6 @@
 #define TCP_KEEPINTVL (75 * SEC)
 #define TCP_KEEPCNT 9
 #define TCP_CORK_MAX (200 * MSEC)       /* tcp(7) */
-#define TCP_PACING_TIMER_MIN (100 * USEC)
 #define TCP_PAWS_IDLE (24 * 24 * 3600 * SEC) /* RFC 7323 §5.5: an older ts.recent is not believed */
 
 /* TCP sizes */

@@ -50,7 +50,7 @@ enum tcp_option {
 	TCP_OPT_SYNCNT,       /* SYN retransmissions, default 6 */
 	TCP_OPT_MAXSEG,       /* bytes; before connect or listen */
 	TCP_OPT_SNDBUF,       /* largest send ring; 0: autotuned up to the limit */
-	TCP_OPT_RCVBUF,       /* largest receive ring; 0: autotuned up to the limit; before connect: bounds the window scale */
+	TCP_OPT_RCVBUF, /* largest receive ring; 0: autotuned up to the limit; before connect: bounds the window scale */
 	TCP_OPT_REUSEADDR,    /* bool: bind over TIME-WAIT */
 	TCP_OPT_REUSEPORT,    /* bool: several binds of one address */
 	TCP_OPT_QUICKACK,     /* bool: no delayed ACKs until it is forgotten, as tcp(7) */
@@ -91,7 +91,8 @@ struct tcp *tcp_accept(struct tcp *listener);
  */
 int tcp_send_room(struct tcp *t, size_t want, struct iovec iov[static 2]);
 void tcp_send_commit(struct tcp *t, size_t n, nsec now);
-bool tcp_can_send(const struct tcp *t); /* the state still allows sending (a connecting socket may queue) */
+bool tcp_can_send(
+	const struct tcp *t); /* the state still allows sending (a connecting socket may queue) */
 size_t tcp_send_queued(const struct tcp *t); /* bytes not yet acknowledged, as SIOCOUTQ */
 
 /* The last byte committed is urgent (RFC 9293 §3.8.5, RFC 6093). */
@@ -130,7 +131,7 @@ struct tcp_stats {
 	bool in_recovery, in_loss;
 	uint32_t rto_us, ato_us, rtt_us, rttvar_us, min_rtt_us;
 	uint32_t snd_mss, rcv_mss, advmss, pmtu;
-	uint32_t cwnd, ssthresh; /* bytes */
+	uint32_t cwnd, ssthresh;                             /* bytes */
 	uint32_t unacked, sacked, lost, retrans, reordering; /* segments */
 	uint32_t snd_wnd, rcv_wnd;
 	uint64_t bytes_sent, bytes_acked, bytes_received, bytes_retrans;

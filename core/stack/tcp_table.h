@@ -20,17 +20,20 @@ struct tcp;
 struct tcp_port;
 
 struct tcp_table {
-	struct list *conn;    /* buckets by four-tuple; a power of two, grown with the number of connections */
+	struct list *conn; /* buckets by four-tuple; a power of two, grown with the number of connections */
 	size_t nbuckets, nconn;
-	struct tcp_port *port[65536 / 256]; /* see tcp_table.c */
-	struct list due;      /* connections that have something to send: tcp_output visits them */
-	struct list events;   /* sockets with events for the owner */
-	struct list all;      /* every socket */
-	unsigned nsocks;      /* without TIME-WAIT */
+	struct list *port; /* buckets of struct tcp_port by port number, PORT_BUCKETS of them */
+	struct list due;    /* connections that have something to send: tcp_output visits them */
+	struct list events; /* sockets with events for the owner */
+	struct list all;    /* every socket but the dead */
+	struct list dead;   /* freed at the end of tcp_poll */
 	struct list time_wait; /* oldest first */
+	struct list spare;  /* struct txseg to use again, so that no packet costs a malloc */
+	unsigned nspare;
+	unsigned nsocks;    /* without TIME-WAIT */
 	nsec challenge_since; /* RFC 5961 §7 rate limit: the current second */
 	unsigned challenge_count;
-	uint32_t port_search; /* where the last search for a free port ended */
+	uint32_t port_counter; /* RFC 6056 §3.3.3: next_ephemeral */
 };
 
 int tcp_table_init(struct stack *s); /* 0 or -ENOMEM */

@@ -1,0 +1,353 @@
+/*
+ * A segment's way through RFC 9293 §3.10.7, in its order: sequence (with PAWS), RST, SYN, ACK, URG, text, FIN. Each step
+ * is a function named in_N_…; one that ends the journey returns false.
+ *
+ * Invariants: input never sends on a connection, it marks what is due (tcp_output.c decides); nothing is believed before step 1
+ * accepted it; after step 1 the segment is trimmed to the receive window, so later steps see new bytes only.
+ *
+ * Departures and refinements:
+ *	RFC 5961 §3, §4, §5: an RST must hit rcv.nxt exactly, a SYN or an ACK out of range gets a challenge ACK, rate-limited (§7).
+ *	RFC 7323 §5: PAWS; a segment without the agreed timestamp is taken, as Linux does.
+ *	RFC 1337: RSTs do not end TIME-WAIT. RFC 6191: a newer SYN takes TIME-WAIT over.
+ *	A closed window still takes ACK, URG and RST from a segment at its edge (RFC 9293 §3.10.7.4, first check).
+ *
+ * Read first: struct tcp in tcb.h, then tcp_input at the end of this file, then upwards.
+ */
+#include <errno.h>
+
+#include "core/stack/tcb.h"
+
+/* RFC 5961 §7: a bound for the whole stack, so that a flood of forged segments does not become a flood of ACKs. */
+static void challenge_ack(struct tcp *t, nsec now)
+{
+	struct tcp_table *tt = &t->stack->tcp;
+
+	if (now - tt->challenge_since >= 1 * SEC) {
+		tt->challenge_since = now;
+		tt->challenge_count = 0;
+	}
+	if (tt->challenge_count >= TCP_CHALLENGE_PER_SEC) {
+		COUNT(t->stack, TcpExtChallengeLimited);
+		return;
+	}
+	tt->challenge_count++;
+	COUNT(t->stack, TcpExtChallengeAcks);
+	tcp_ack_at_once(t);
+}
+
+/* The answer to an unacceptable segment. Empty ones only now and then: two stacks could answer each other for ever. */
+static void ack_unacceptable(struct tcp *t, const struct segment *g, nsec now)
+{
+	COUNT(t->stack, TcpExtOutOfWindow);
+	if (segment_seq_len(g) == 0) {
+		if (now - t->last_oow_ack < TCP_ACK_LIMIT_INTERVAL)
+			return;
+		t->last_oow_ack = now;
+	} else if (g->len > 0 && seq_lt(g->seq, t->rcv.nxt)) {
+		tcp_note_duplicate(t, g->seq, seq_min(seq_add(g->seq, g->len), t->rcv.nxt));
+		COUNT(t->stack, TcpExtDupDropped);
+	}
+	tcp_ack_at_once(t);
+}
+
+/* Cuts away what is before rcv.nxt and what is beyond the window we promised. */
+static void trim(struct tcp *t, struct segment *g)
+{
+	int32_t before = seq_diff(t->rcv.nxt, g->seq);
+
+	if (before > 0) {
+		uint32_t n = (uint32_t)before;
+		if (g->syn) {
+			g->syn = false;
+			n--;
+		}
+		uint32_t cut = MIN(n, g->len);
+		if (cut > 0)
+			tcp_note_duplicate(t, g->seq, seq_add(g->seq, cut));
+		g->data += cut;
+		g->len -= cut;
+		g->seq = t->rcv.nxt;
+	}
+	int32_t beyond = seq_diff(seq_add(g->seq, g->len), t->rcv.adv);
+	if (beyond > 0) {
+		g->len -= MIN((uint32_t)beyond, g->len);
+		g->fin = false;
+	}
+}
+
+static bool is_acceptable(const struct tcp *t, const struct segment *g)
+{
+	uint32_t len = segment_seq_len(g);
+	struct seq32 last = seq_add(g->seq, len ? len - 1 : 0);
+
+	if (seq_eq(t->rcv.nxt, t->rcv.adv) || len == 0)
+		return seq_le(t->rcv.nxt, g->seq) && seq_le(g->seq, t->rcv.adv) &&
+		       (len == 0 || seq_eq(g->seq, t->rcv.nxt));
+	return seq_lt(g->seq, t->rcv.adv) && seq_ge(last, t->rcv.nxt);
+}
+
+static bool paws_rejects(const struct tcp *t, const struct segment *g, nsec now)
+{
+	return t->use_ts && (g->h.opts & TO_TIMESTAMP) &&
+	       (int32_t)(g->h.tsval - t->ts_recent) < 0 && now - t->ts_recent_at < TCP_PAWS_IDLE;
+}
+
+static bool in_1_sequence(struct tcp *t, struct segment *g, nsec now)
+{
+	bool rst = g->h.flags & TH_RST;
+
+	/* The peer did not get our SYN-ACK and says so. */
+	if (t->state == TCPS_SYN_RECEIVED && g->syn && seq_eq(g->seq, t->rcv.irs) && !rst) {
+		t->snd.syn_due = true;
+		tcp_due(t);
+		return g->h.flags & TH_ACK; /* simultaneous open: its SYN-ACK acknowledges ours */
+	}
+	if (!rst && paws_rejects(t, g, now)) {
+		COUNT(t->stack, TcpExtPawsDrops);
+		ack_unacceptable(t, g, now);
+		return false;
+	}
+	if (!is_acceptable(t, g)) {
+		if (!rst)
+			ack_unacceptable(t, g, now);
+		return false;
+	}
+	if (rst)
+		return true;
+	if (t->use_ts && (g->h.opts & TO_TIMESTAMP) && seq_le(g->seq, t->rcv.acked)) {
+		t->ts_recent = g->h.tsval; /* RFC 7323 §4.3 */
+		t->ts_recent_at = now;
+	}
+	/* Bytes that do not fit: a window probe, or a peer that ignores the window. It wants to be told where we are. */
+	if (g->len > 0 && seq_eq(t->rcv.nxt, t->rcv.adv))
+		tcp_ack_at_once(t);
+	trim(t, g);
+	return true;
+}
+
+static int reset_error(const struct tcp *t)
+{
+	switch ((enum tcp_state)t->state) {
+	case TCPS_SYN_RECEIVED:
+		return ECONNREFUSED;
+	case TCPS_CLOSE_WAIT:
+		return EPIPE; /* as Linux: the program has read the end and only writes */
+	default:
+		return ECONNRESET;
+	}
+}
+
+static bool in_2_rst(struct tcp *t, struct segment *g, nsec now)
+{
+	if (!(g->h.flags & TH_RST))
+		return true;
+	if (seq_eq(g->seq, t->rcv.nxt))
+		tcp_finish(t, reset_error(t), now);
+	else
+		challenge_ack(t, now);
+	return false;
+}
+
+static bool in_4_syn(struct tcp *t, struct segment *g, nsec now)
+{
+	if (!g->syn)
+		return true;
+	challenge_ack(t, now);
+	return false;
+}
+
+/* What the acknowledgment of our FIN means in each state. False: the connection is over. */
+static bool fin_was_acked(struct tcp *t, nsec now)
+{
+	switch ((enum tcp_state)t->state) {
+	case TCPS_FIN_WAIT_1:
+		tcp_set_state(t, TCPS_FIN_WAIT_2, now);
+		tcp_event(t, TCP_EV_SENT);
+		if (!t->owned)
+			tcp_timer_set(t, TCP_TIMER_END, now + t->option[TCP_OPT_LINGER2]);
+		return true;
+	case TCPS_CLOSING:
+		tcp_enter_time_wait(t, now);
+		return false;
+	case TCPS_LAST_ACK:
+		tcp_event(t, TCP_EV_SENT);
+		tcp_finish(t, 0, now);
+		return false;
+	default:
+		return true;
+	}
+}
+
+static bool in_5_ack(struct tcp *t, struct segment *g, nsec now)
+{
+	if (!(g->h.flags & TH_ACK))
+		return false;
+	if (t->state == TCPS_SYN_RECEIVED) {
+		if (!seq_gt(g->h.ack, t->snd.una) || seq_gt(g->h.ack, t->snd.nxt)) {
+			tcp_answer_with_reset(t->stack, g, now);
+			return false;
+		}
+		if (t->listener && !tcp_listen_complete(t, now))
+			return false;
+		t->snd.wnd = t->snd.max_wnd = g->wnd;
+		t->snd.wl1 = g->seq;
+		t->snd.wl2 = g->h.ack;
+		tcp_established(t, now);
+	}
+	if (seq_lt(g->h.ack, seq_add(t->snd.una, -t->snd.max_wnd)) ||
+		seq_gt(g->h.ack, t->snd.nxt)) {
+		challenge_ack(t, now); /* RFC 5961 §5.2 */
+		return false;
+	}
+	tcp_ack_input(t, g, now);
+	return !tcp_fin_acked(t) || fin_was_acked(t, now);
+}
+
+/* RFC 9293 §3.8.5, RFC 6093: the pointer names the byte after the urgent one; the byte itself stays in the stream. */
+static void in_6_urg(struct tcp *t, const struct segment *g)
+{
+	if (!(g->h.flags & TH_URG) || t->state > TCPS_FIN_WAIT_2)
+		return;
+	struct seq32 up = seq_add(g->seq, g->h.urgent);
+	if (!seq_gt(up, t->rcv.nxt) || (t->rcv.urgent && !seq_gt(up, t->rcv.up)))
+		return;
+	t->rcv.up = up;
+	t->rcv.urgent = true;
+	tcp_event(t, TCP_EV_URGENT);
+}
+
+/* Text for a program that has closed: it is lost, and the peer must know (RFC 9293 §3.10.4, RFC 2525 §2.17). */
+static bool refuses_text(struct tcp *t, const struct segment *g, nsec now)
+{
+	if (t->owned || t->listener || g->len == 0 || !seq_gt(seq_add(g->seq, g->len), t->rcv.nxt))
+		return false;
+	tcp_send_reset(t, now);
+	tcp_finish(t, ECONNRESET, now);
+	return true;
+}
+
+static void input_synchronized(struct tcp *t, struct segment *g, nsec now)
+{
+	if (!in_1_sequence(t, g, now) || !in_2_rst(t, g, now) || !in_4_syn(t, g, now) ||
+		!in_5_ack(t, g, now))
+		return;
+	in_6_urg(t, g);
+	if (refuses_text(t, g, now))
+		return;
+	if (t->state == TCPS_ESTABLISHED || t->state == TCPS_FIN_WAIT_1 ||
+		t->state == TCPS_FIN_WAIT_2)
+		tcp_text_input(t, g, now);
+	tcp_fin_input(t, g, now);
+}
+
+/* RFC 9293 §3.10.7.3. */
+static void input_syn_sent(struct tcp *t, struct segment *g, nsec now)
+{
+	bool ack = g->h.flags & TH_ACK;
+
+	if (ack && (seq_le(g->h.ack, t->snd.iss) || seq_gt(g->h.ack, t->snd.nxt))) {
+		tcp_answer_with_reset(t->stack, g, now);
+		return;
+	}
+	if (g->h.flags & TH_RST) {
+		if (ack)
+			tcp_finish(t, ECONNREFUSED, now);
+		return;
+	}
+	if (!g->syn)
+		return;
+	tcp_take_syn(t, g, now);
+	g->syn = false;
+	g->seq = t->rcv.nxt;
+	if (!ack) { /* simultaneous open: our SYN goes again, with an ACK */
+		tcp_set_state(t, TCPS_SYN_RECEIVED, now);
+		t->snd.syn_due = true;
+		tcp_due(t);
+		return;
+	}
+	tcp_established(t, now);
+	tcp_ack_input(t, g, now);
+	tcp_ack_at_once(t);
+	trim(t, g);
+	tcp_text_input(t, g, now);
+	tcp_fin_input(t, g, now);
+}
+
+/* True: the segment may go on to a listener, TIME-WAIT is over (RFC 6191 §2, RFC 1122 §4.2.2.13). */
+static bool input_time_wait(struct tcp *t, struct segment *g, nsec now)
+{
+	bool newer_ts =
+		t->use_ts && (g->h.opts & TO_TIMESTAMP) && (int32_t)(g->h.tsval - t->ts_recent) > 0;
+
+	if (g->h.flags & TH_RST)
+		return false;
+	if (g->syn && !(g->h.flags & TH_ACK) && (newer_ts || seq_gt(g->seq, t->rcv.nxt))) {
+		COUNT(t->stack, TcpExtTimeWaitReused);
+		tcp_finish(t, 0, now);
+		return true;
+	}
+	if (g->fin && seq_eq(seq_add(g->seq, g->len), seq_add(t->rcv.nxt, -1u)))
+		tcp_enter_time_wait(t, now); /* our last ACK was lost: another 2 MSL */
+	if (segment_seq_len(g) > 0 || !seq_eq(g->seq, t->rcv.nxt))
+		ack_unacceptable(t, g, now);
+	return false;
+}
+
+static bool parse(struct stack *s, struct segment *g, const struct ip_meta *m, const uint8_t *bytes,
+	size_t len, const struct rx_frame *f)
+{
+	if (m->to_multicast || !tcp_hdr_parse(&g->h, bytes, len)) {
+		COUNT(s, TcpInErrs);
+		return false;
+	}
+	if (!ip_l4_checksum_ok(s, m, bytes, len, TCP_CSUM_OFFSET, f)) {
+		COUNT(s, TcpInErrs);
+		COUNT(s, TcpInCsumErrors);
+		return false;
+	}
+	g->ip = m;
+	g->data = bytes + g->h.hdr_len;
+	g->len = (uint32_t)(len - g->h.hdr_len);
+	g->seq = g->h.seq;
+	g->syn = g->h.flags & TH_SYN;
+	g->fin = g->h.flags & TH_FIN;
+	g->gso_size = f->gso_size;
+	g->arrival = f->arrival;
+	return true;
+}
+
+void tcp_input(struct stack *s, const struct ip_meta *m, const uint8_t *bytes, size_t len,
+	const struct rx_frame *f, nsec now)
+{
+	struct segment g;
+
+	COUNT(s, TcpInSegs);
+	if (!parse(s, &g, m, bytes, len, f))
+		return;
+	struct endpoint local = {m->dst, g.h.dst_port}, remote = {m->src, g.h.src_port};
+	struct tcp *t = tcp_table_find(s, &local, &remote);
+	if (t && t->state == TCPS_TIME_WAIT) {
+		if (!input_time_wait(t, &g, now))
+			return;
+		t = NULL;
+	}
+	if (!t) {
+		struct tcp *l = tcp_table_find_listener(s, &local, &remote);
+		if (l) {
+			tcp_listen_input(l, &g, now);
+			return;
+		}
+		COUNT(s, TcpInNoSocket);
+		tcp_answer_with_reset(s, &g, now);
+		return;
+	}
+	t->stats.segs_in++;
+	t->stats.data_segs_in += g.len > 0;
+	g.wnd = (uint32_t)g.h.window << (g.syn ? 0 : t->snd.wscale);
+	if (t->state == TCPS_SYN_SENT)
+		input_syn_sent(t, &g, now);
+	else
+		input_synchronized(t, &g, now);
+	if (t->state != TCPS_CLOSED)
+		tcp_arm_keepalive(t, now);
+}

@@ -1,0 +1,332 @@
+/*
+ * Steps 7 and 8: text and FIN. In-order bytes go straight to the owner (ops->deliver) while nothing waits
+ * in the ring, else into the ring; bytes beyond a hole are written to their final place in the ring and
+ * remembered as a range. So nothing is ever copied twice and filling a hole moves only a length.
+ *
+ * SACK blocks (RFC 2018 §4): the range that the newest segment went into comes first. A duplicate is reported once
+ * as DSACK (RFC 2883).
+ *
+ * ACKs: every second full segment at once, a hole or its filling at once, else within TCP_DELACK_MAX. One
+ * ACK answers all that arrived before a poll.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/stack/tcb.h"
+
+void tcp_ack_at_once(struct tcp *t)
+{
+	t->ack_due = t->ack_now = true;
+	tcp_due(t);
+}
+
+void tcp_ack_soon(struct tcp *t, nsec now)
+{
+	t->ack_due = true;
+	if (t->quickacks > 0 || seq_diff(t->rcv.nxt, t->rcv.acked) >= 2 * t->rcv.mss) {
+		tcp_ack_at_once(t);
+		return;
+	}
+	if (t->deadline[TCP_TIMER_DELACK] == NSEC_NEVER) {
+		/* Half a round trip is soon enough where round trips are short. */
+		nsec delay = t->srtt ? nsec_min(nsec_max(t->srtt / 2, 4 * MSEC), TCP_DELACK_MAX)
+				     : TCP_DELACK_MAX;
+		tcp_timer_set(t, TCP_TIMER_DELACK, now + delay);
+	}
+}
+
+void tcp_note_duplicate(struct tcp *t, struct seq32 left, struct seq32 right)
+{
+	if (!t->use_sack || !seq_lt(left, right))
+		return;
+	t->rcv.dsack = true;
+	t->rcv.sack_dup = (struct sack_block){left, right};
+}
+
+void tcp_ofo_free(struct tcp *t)
+{
+	if (!t->ofo)
+		return;
+	t->stack->memory -= sizeof *t->ofo;
+	free(t->ofo);
+	t->ofo = NULL;
+	t->rcv.nsack = 0;
+}
+
+/* --- the window --- */
+
+uint32_t tcp_receive_window(const struct tcp *t)
+{
+	uint32_t promised = (uint32_t)seq_diff(t->rcv.adv, t->rcv.nxt);
+	uint32_t room = t->rcv.limit > t->rcv.ring.len ? t->rcv.limit - t->rcv.ring.len : 0;
+	uint32_t unit = 1u << t->rcv.wscale;
+	size_t most = t->stack->config.tcp_mem_max;
+
+	if (t->stack->memory > most - most / 8)
+		room = 0; /* under pressure nobody is promised more */
+	/* Silly windows (RFC 9293 §3.8.6.2.2): the edge moves by a full segment or half the buffer, or not at all. */
+	if (room < promised + MIN((uint32_t)t->rcv.mss, t->rcv.limit / 2))
+		room = promised;
+	uint32_t window = room > promised ? room & ~(unit - 1) : (room + unit - 1) & ~(unit - 1);
+	return MIN(MAX(window, promised), 65535u << t->rcv.wscale);
+}
+
+/* Dynamic right-sizing: what the program consumed within a round trip must fit the window twice. */
+static void tune_window(struct tcp *t, nsec now)
+{
+	nsec round = nsec_max(t->srtt, 1 * MSEC);
+
+	if (now - t->rcv.tuned_at < round || t->option[TCP_OPT_RCVBUF])
+		return;
+	uint64_t consumed = t->stats.bytes_received - t->rcv.ring.len - t->rcv.tuned_bytes;
+	if (consumed * 2 > t->rcv.limit)
+		t->rcv.limit = (uint32_t)MIN(
+			MAX(consumed * 2, (uint64_t)t->rcv.limit), (uint64_t)TCP_RCVBUF_MAX);
+	t->rcv.tuned_bytes += consumed;
+	t->rcv.tuned_at = now;
+}
+
+/* A window worth telling about: the peer may be waiting for it. */
+static void maybe_update_window(struct tcp *t)
+{
+	uint32_t promised = (uint32_t)seq_diff(t->rcv.adv, t->rcv.nxt);
+
+	if (promised <= t->rcv.limit / 2 &&
+		tcp_receive_window(t) >= promised + MIN(2u * t->rcv.mss, t->rcv.limit / 2))
+		tcp_ack_at_once(t);
+}
+
+void tcp_recv_consume(struct tcp *t, size_t n, nsec now)
+{
+	ring_consume(&t->rcv.ring, (uint32_t)n);
+	if (t->rcv.ring.len == 0 && !t->ofo)
+		ring_release(t->stack, &t->rcv.ring);
+	if (t->state == TCPS_CLOSED)
+		return;
+	tune_window(t, now);
+	maybe_update_window(t);
+}
+
+/* --- out of order --- */
+
+/* Inserts [left, right) and merges what it touches; returns the merged range. False: too many holes. */
+static bool ofo_insert(struct ofo *o, struct sack_block *block)
+{
+	unsigned first = 0, last;
+
+	while (first < o->n && seq_lt(o->range[first].right, block->left))
+		first++;
+	for (last = first; last < o->n && seq_le(o->range[last].left, block->right); last++) {
+		block->left = seq_min(block->left, o->range[last].left);
+		block->right = seq_max(block->right, o->range[last].right);
+	}
+	if (last == first) {
+		if (o->n == TCP_OFO_RANGES_MAX)
+			return false;
+		memmove(&o->range[first + 1], &o->range[first], (o->n - first) * sizeof *o->range);
+		o->n++;
+	} else {
+		memmove(&o->range[first + 1], &o->range[last], (o->n - last) * sizeof *o->range);
+		o->n -= last - first - 1;
+	}
+	o->range[first] = *block;
+	return true;
+}
+
+static bool is_covered(const struct ofo *o, struct seq32 left, struct seq32 right)
+{
+	for (unsigned i = 0; i < o->n; i++) {
+		if (seq_le(o->range[i].left, left) && seq_ge(o->range[i].right, right))
+			return true;
+	}
+	return false;
+}
+
+/* The newest range moves to the front of what we report; those it swallowed leave. */
+static void report_first(struct tcp *t, const struct sack_block *block)
+{
+	struct sack_block kept[TCP_SACK_MAX] = {*block};
+	uint8_t n = 1;
+
+	for (uint8_t i = 0; i < t->rcv.nsack && n < TCP_SACK_MAX; i++) {
+		const struct sack_block *b = &t->rcv.sack[i];
+		if (seq_lt(b->left, block->left) || seq_gt(b->right, block->right))
+			kept[n++] = *b;
+	}
+	memcpy(t->rcv.sack, kept, n * sizeof *kept);
+	t->rcv.nsack = n;
+}
+
+static void forget_reported(struct tcp *t)
+{
+	uint8_t n = 0;
+
+	for (uint8_t i = 0; i < t->rcv.nsack; i++) {
+		if (seq_gt(t->rcv.sack[i].left, t->rcv.nxt))
+			t->rcv.sack[n++] = t->rcv.sack[i];
+	}
+	t->rcv.nsack = n;
+}
+
+static bool ofo_ready(struct tcp *t)
+{
+	if (t->ofo)
+		return true;
+	t->ofo = calloc(1, sizeof *t->ofo);
+	if (!t->ofo)
+		return false;
+	t->stack->memory += sizeof *t->ofo;
+	return true;
+}
+
+static void queue_out_of_order(struct tcp *t, struct segment *g)
+{
+	struct sack_block block = {g->seq, seq_add(g->seq, g->len)};
+	uint32_t offset = t->rcv.ring.len + (uint32_t)seq_diff(g->seq, t->rcv.nxt);
+
+	tcp_ack_at_once(t);
+	if (t->ofo && is_covered(t->ofo, block.left, block.right)) {
+		COUNT(t->stack, TcpExtDupDropped);
+		tcp_note_duplicate(t, block.left, block.right);
+		return;
+	}
+	if (!ofo_ready(t) || !ring_grow(t->stack, &t->rcv.ring, (size_t)offset + g->len) ||
+		!ofo_insert(t->ofo, &block)) {
+		COUNT(t->stack, TcpExtOfoDropped);
+		return;
+	}
+	ring_write(&t->rcv.ring, offset, g->data, g->len);
+	COUNT(t->stack, TcpExtOfoQueued);
+	if (t->use_sack)
+		report_first(t, &block);
+}
+
+/* The hole before the first range was filled: everything up to the next hole is in order now. */
+static void absorb_out_of_order(struct tcp *t)
+{
+	struct ofo *o = t->ofo;
+	unsigned n = 0;
+
+	while (n < o->n && seq_le(o->range[n].left, t->rcv.nxt)) {
+		int32_t more = seq_diff(o->range[n].right, t->rcv.nxt);
+		if (more > 0) {
+			t->rcv.ring.len += (uint32_t)more;
+			t->stats.bytes_received += (uint32_t)more;
+			t->rcv.nxt = o->range[n].right;
+		}
+		n++;
+	}
+	o->n -= n;
+	memmove(&o->range[0], &o->range[n], o->n * sizeof *o->range);
+	forget_reported(t);
+	if (o->n == 0)
+		tcp_ofo_free(t);
+}
+
+/* --- in order --- */
+
+/* The peer's segment size, for the every-second-segment rule. A super-segment tells it, or hides it. */
+static void learn_segment_size(struct tcp *t, const struct segment *g)
+{
+	uint32_t size = g->gso_size ? g->gso_size : g->len;
+
+	if (size <= t->rcv.advmss && size > t->rcv.mss)
+		t->rcv.mss = (uint16_t)size;
+	else if (size > t->rcv.advmss)
+		t->rcv.mss = t->rcv.advmss;
+}
+
+static uint32_t deliver(struct tcp *t, const struct segment *g)
+{
+	const struct stack_ops *ops = &t->stack->ops;
+
+	if (!ops->deliver || !t->owned || t->rcv.ring.len > 0)
+		return 0;
+	return (uint32_t)ops->deliver(t->stack->ctx, t, t->user, g->data, g->len);
+}
+
+/* False: no memory for it; the peer will send it again. */
+static bool accept_in_order(struct tcp *t, struct segment *g)
+{
+	uint32_t taken = deliver(t, g), rest = g->len - taken;
+
+	if (rest > 0 || t->ofo) {
+		/* With ranges beyond, offset 0 of the ring moves along with what was delivered. */
+		if (!ring_grow(t->stack, &t->rcv.ring, t->rcv.ring.len + (size_t)g->len)) {
+			COUNT(t->stack, TcpExtNoMemory);
+			g->len = taken;
+			rest = 0;
+		}
+		if (t->rcv.ring.cap && taken > 0) {
+			t->rcv.ring.len += taken;
+			ring_consume(&t->rcv.ring, taken);
+		}
+	}
+	if (rest > 0) {
+		ring_write(&t->rcv.ring, t->rcv.ring.len, g->data + taken, rest);
+		t->rcv.ring.len += rest;
+	}
+	t->rcv.nxt = seq_add(t->rcv.nxt, g->len);
+	t->stats.bytes_received += g->len;
+	if (rest > 0)
+		tcp_event(t, TCP_EV_READ);
+	return g->len > 0;
+}
+
+void tcp_text_input(struct tcp *t, struct segment *g, nsec now)
+{
+	if (g->len == 0)
+		return;
+	t->stats.last_data_recv = now;
+	learn_segment_size(t, g);
+	if (!seq_eq(g->seq, t->rcv.nxt)) {
+		queue_out_of_order(t, g);
+		return;
+	}
+	if (!accept_in_order(t, g)) {
+		tcp_ack_at_once(t);
+		return;
+	}
+	if (t->ofo) {
+		tcp_ack_at_once(t); /* RFC 5681 §4.2: a hole was filled, wholly or in part */
+		absorb_out_of_order(t);
+		tcp_event(t, TCP_EV_READ);
+	} else {
+		tcp_ack_soon(t, now);
+	}
+	tune_window(t, now);
+}
+
+static void fin_received(struct tcp *t, nsec now)
+{
+	t->rcv.fin = true;
+	t->rcv.nxt = seq_add(t->rcv.nxt, 1);
+	t->rcv.adv = seq_max(t->rcv.adv, t->rcv.nxt);
+	tcp_ack_at_once(t);
+	tcp_event(t, TCP_EV_EOF | TCP_EV_READ);
+	switch ((enum tcp_state)t->state) {
+	case TCPS_ESTABLISHED:
+		tcp_set_state(t, TCPS_CLOSE_WAIT, now);
+		break;
+	case TCPS_FIN_WAIT_1: /* our FIN was not acknowledged: in_5_ack would have moved on */
+		tcp_set_state(t, TCPS_CLOSING, now);
+		break;
+	case TCPS_FIN_WAIT_2:
+		tcp_enter_time_wait(t, now);
+		break;
+	default:
+		break;
+	}
+}
+
+void tcp_fin_input(struct tcp *t, struct segment *g, nsec now)
+{
+	if (g->fin && !t->rcv.fin_known && !t->rcv.fin && t->state != TCPS_CLOSED) {
+		t->rcv.fin_known = true;
+		t->rcv.fin_seq = seq_add(g->seq, g->len);
+	}
+	if (t->rcv.fin_known && !t->rcv.fin && seq_eq(t->rcv.fin_seq, t->rcv.nxt))
+		fin_received(t, now);
+	else if (g->fin)
+		tcp_ack_at_once(t);
+}
