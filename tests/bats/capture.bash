@@ -25,6 +25,14 @@ capture_stop()
 	grep -q '^0 packets dropped by kernel' "$CAPTURE_LOG" || { cat "$CAPTURE_LOG" >&2 && return 1; }
 }
 
+# wireshark_says FILTER [OPTION…]: a filter that it does not understand is an answer, too, so that no assertion
+# passes for want of one.
+wireshark_says()
+{
+	tshark -r "$CAPTURE" -n -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE -Y "$@" 2>/dev/null ||
+		echo "tshark failed for: $1"
+}
+
 # frames FILTER [FIELD…]: the frames of the capture that a Wireshark filter matches, one line each.
 frames()
 {
@@ -33,14 +41,13 @@ frames()
 	for f in "${@:-frame.number}"; do
 		fields+=(-e "$f")
 	done
-	tshark -r "$CAPTURE" -n -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE -o tcp.desegment_tcp_streams:FALSE \
-		-Y "$filter" -T fields "${fields[@]}" 2>/dev/null
+	wireshark_says "$filter" -T fields "${fields[@]}"
 }
 
 assert_no_frames()
 {
 	local why=$1 out
-	out=$(tshark -r "$CAPTURE" -n -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE -Y "$2" 2>/dev/null | head -n 20)
+	out=$(wireshark_says "$2" | head -n 20)
 	[ -z "$out" ] && return 0
 	printf '%s (%s):\n%s\n' "$why" "$2" "$out" >&2
 	return 1
@@ -54,7 +61,10 @@ kernel_mac() { ip netns exec client cat /sys/class/net/va/address; }
 assert_clean_capture()
 {
 	local ours="ip.src == ${1:-$LAN_FAKE}"
-	[ -n "$(frames "$ours && tcp.checksum.status == 1" | head -n 1)" ] || { echo "no frame of ours" >&2 && return 1; }
+	if [ -z "$(frames "$ours && tcp.checksum.status == 1" | head -n 1)" ]; then
+		echo "no frame of ours" >&2
+		return 1
+	fi
 	assert_no_frames "sent twice" "$ours && (tcp.analysis.retransmission || tcp.analysis.fast_retransmission || \
 tcp.analysis.spurious_retransmission || tcp.analysis.out_of_order)"
 	assert_no_frames "missing" "$ours && (tcp.analysis.lost_segment || tcp.analysis.ack_lost_segment)"

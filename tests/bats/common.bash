@@ -1,5 +1,5 @@
 # What every bats file loads: assertions, the LAN, captures, and what a failing test leaves behind.
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2154,SC2034
 
 bats_load_library bats-support
 bats_load_library bats-assert

@@ -53,7 +53,8 @@ cut_off()
 }
 
 @test "engine killed: a shell that copies the stream sees an error" {
-	cut_off cat bash -c "exec 5<>/dev/tcp/$LAN_SERVER/8000; printf 'GET /hold/300000 HTTP/1.0\r\n\r\n' >&5; exec cat <&5 >/dev/null"
+	cut_off cat bash -c "exec 5<>/dev/tcp/$LAN_SERVER/8000; printf 'GET /hold/300000 HTTP/1.0\r\n\r\n' >&5
+		exec cat <&5 >/dev/null"
 	assert_equal "$status" 1
 }
 

@@ -5,7 +5,7 @@
 #
 # It works only inside tests/tools/private, which gives each run its own names and takes everything down at
 # its end; nothing here can reach the machine's own network. Every wait has a limit.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 
 LAN_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 LAN_LIB=$LAN_TOP/build/libteecee.so
@@ -81,7 +81,7 @@ spawn()
 {
 	local name=$1
 	shift
-	LAN_EXEC=exec "$@" >"$LAN_DIR/$name.log" 2>&1 </dev/null 3>&- 4>&- &
+	LAN_EXEC="exec" "$@" >"$LAN_DIR/$name.log" 2>&1 </dev/null 3>&- 4>&- &
 	echo $! >"$LAN_DIR/$name.pid"
 }
 
@@ -130,7 +130,8 @@ nginx_up()
 			access_log off; sendfile on; tcp_nopush on; keepalive_timeout 60; keepalive_requests 100000;
 			default_type text/html;
 			client_body_temp_path $LAN_DIR/nginx/body; proxy_temp_path $LAN_DIR/nginx/proxy;
-			fastcgi_temp_path $LAN_DIR/nginx/f; uwsgi_temp_path $LAN_DIR/nginx/u; scgi_temp_path $LAN_DIR/nginx/s;
+			fastcgi_temp_path $LAN_DIR/nginx/f; uwsgi_temp_path $LAN_DIR/nginx/u;
+			scgi_temp_path $LAN_DIR/nginx/s;
 			server { listen $LAN_SERVER:80 backlog=1024; root $root; }
 		}
 	CONF

@@ -55,7 +55,8 @@ static void tell_begin(struct teller *t, double when, bool ours, uint8_t flags)
 {
 	if (t->start < 0)
 		t->start = when;
-	printf("%s%9.3f  %-7s", colour_of(t, ours, flags), (when - t->start) * 1e3, ours ? "us" : "server");
+	printf("%s%9.3f  %-7s", colour_of(t, ours, flags), (when - t->start) * 1e3,
+		ours ? "us" : "server");
 }
 
 static void tell_end(const struct teller *t)
@@ -66,7 +67,8 @@ static void tell_end(const struct teller *t)
 static struct flow *flow_get(struct teller *t, const struct flow *f)
 {
 	for (unsigned i = 0; i < t->nflow; i++) {
-		if (endpoint_equal(&t->flow[i].from, &f->from) && endpoint_equal(&t->flow[i].to, &f->to))
+		if (endpoint_equal(&t->flow[i].from, &f->from) &&
+			endpoint_equal(&t->flow[i].to, &f->to))
 			return &t->flow[i];
 	}
 	if (t->nflow == FLOWS_MAX)
@@ -80,13 +82,15 @@ static void format_flags(uint8_t flags, char out[static FLAGS_LEN])
 	static const struct {
 		uint8_t bit;
 		const char *name;
-	} names[] = {{TH_SYN, "SYN"}, {TH_FIN, "FIN"}, {TH_RST, "RST"}, {TH_PSH, "PSH"}, {TH_URG, "URG"}, {TH_ACK, "ACK"}};
+	} names[] = {{TH_SYN, "SYN"}, {TH_FIN, "FIN"}, {TH_RST, "RST"}, {TH_PSH, "PSH"},
+		{TH_URG, "URG"}, {TH_ACK, "ACK"}};
 	size_t at = 0;
 
 	out[0] = '\0';
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		if (flags & names[i].bit)
-			at += (size_t)snprintf(out + at, FLAGS_LEN - at, "%s%s", at ? " " : "", names[i].name);
+			at += (size_t)snprintf(
+				out + at, FLAGS_LEN - at, "%s%s", at ? " " : "", names[i].name);
 	}
 }
 
@@ -110,7 +114,8 @@ static void tell_payload(const uint8_t *data, size_t len)
 		printf("  %.*s", (int)n, (const char *)data);
 }
 
-static void tell_tcp(struct teller *t, double when, const struct ipv4_hdr *ip, const uint8_t *data, size_t captured)
+static void tell_tcp(struct teller *t, double when, const struct ipv4_hdr *ip, const uint8_t *data,
+	size_t captured)
 {
 	struct tcp_hdr h;
 	struct flow key = {0}, back, *f, *other;
@@ -137,7 +142,8 @@ static void tell_tcp(struct teller *t, double when, const struct ipv4_hdr *ip, c
 	if (len)
 		snprintf(count, sizeof(count), "len %zu", len);
 	tell_begin(t, when, ipaddr_equal(&ip->src, &t->us), h.flags);
-	snprintf(line, sizeof(line), " %-8s seq %-8d %-12s %-10s", flags, seq_diff(h.seq, f->first), ack, count);
+	snprintf(line, sizeof(line), " %-8s seq %-8d %-12s %-10s", flags, seq_diff(h.seq, f->first),
+		ack, count);
 	printf("%.*s", (int)trimmed(line), line);
 	if (len && captured > h.hdr_len)
 		tell_payload(data + h.hdr_len, captured - h.hdr_len);
@@ -179,7 +185,8 @@ static void tell_frame(struct teller *t, const struct pcap_pkthdr *h, const uint
 	len -= ETH_HDR_LEN;
 	if (eth.ethertype == ETH_TYPE_ARP)
 		tell_arp(t, when, data, len);
-	else if (eth.ethertype == ETH_TYPE_IPV4 && ipv4_parse(&ip, data, len) == IPV4_OK && ip.protocol == IP_PROTO_TCP)
+	else if (eth.ethertype == ETH_TYPE_IPV4 && ipv4_parse(&ip, data, len) == IPV4_OK &&
+		 ip.protocol == IP_PROTO_TCP)
 		tell_tcp(t, when, &ip, data + ip.hdr_len, (size_t)ip.total_len - ip.hdr_len);
 }
 

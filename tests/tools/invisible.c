@@ -70,7 +70,8 @@ int main(int argc, char **argv)
 	int fd, inherited[2];
 	mode_t mask = umask(027);
 
-	if (argc != 3 || pipe(inherited) || sigaction(SIGCHLD, &act, NULL) || !getcwd(cwd_before, sizeof(cwd_before)))
+	if (argc != 3 || pipe(inherited) || sigaction(SIGCHLD, &act, NULL) ||
+		!getcwd(cwd_before, sizeof(cwd_before)))
 		return 2;
 	sigprocmask(SIG_BLOCK, NULL, &before);
 	fds = low_fds();
@@ -87,12 +88,14 @@ int main(int argc, char **argv)
 	expect(!sigchld, "SIGCHLD");
 	close(inherited[1]);
 	p = (struct pollfd){.fd = inherited[0], .events = POLLIN};
-	expect(poll(&p, 1, 1000) == 1 && p.revents == POLLHUP, "somebody holds the write end of a pipe");
+	expect(poll(&p, 1, 1000) == 1 && p.revents == POLLHUP,
+		"somebody holds the write end of a pipe");
 	expect(umask(mask) == 027, "umask");
 	sigprocmask(SIG_BLOCK, NULL, &after);
 	for (int sig = 1; sig < SIGRTMAX; sig++)
 		expect(sigismember(&before, sig) == sigismember(&after, sig), "signal mask");
-	expect(getcwd(cwd_after, sizeof(cwd_after)) && !strcmp(cwd_before, cwd_after), "working directory");
+	expect(getcwd(cwd_after, sizeof(cwd_after)) && !strcmp(cwd_before, cwd_after),
+		"working directory");
 	expect(alarm(0) == 0, "alarm");
 	return findings ? 1 : 0;
 }

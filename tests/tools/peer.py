@@ -6,9 +6,9 @@ GET /holdlen/N  the same with a Content-Length of twice as much
 GET /reset/N    N bytes without Content-Length, then RST
 PUT /anything   answers with the SHA-256 of the body
 
-What it logs: "from ADDRESS" for each connection; "held PATH", when all N bytes are in the kernel's hands; "gone fin PATH"
-or "gone rst PATH", when the client went. The body is a 64 KiB block of splitmix64 repeated; `peer.py body N`
-prints it.
+What it logs: "from ADDRESS" for each connection; "held PATH", when all N bytes are in the kernel's hands;
+"gone fin PATH" or "gone rst PATH", when the client went. The body is a 64 KiB block of splitmix64 repeated;
+`peer.py body N` prints it.
 """
 
 import hashlib

@@ -28,7 +28,8 @@ static int ask(const char *address, const char *port, const char *path)
 
 	if (fd < 0 || inet_pton(AF_INET, address, &to.sin_addr) != 1)
 		return -1;
-	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) || write(fd, request, (size_t)len) != len)
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) ||
+		write(fd, request, (size_t)len) != len)
 		return -1;
 	return fd;
 }
