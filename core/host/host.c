@@ -253,14 +253,26 @@ struct link *host_link(struct host *h)
 int host_turn(struct host *h, nsec limit, nsec *now)
 {
 	struct pollfd p = {.fd = host_fd(h), .events = POLLIN};
-	nsec until = nsec_min(host_deadline(h), limit);
-	nsec wait = nsec_max(until - host_clock(), 0);
-	struct timespec t = {.tv_sec = wait / SEC, .tv_nsec = wait % SEC};
 
+	*now = host_clock();
+	bool is_late = host_deadline(h) <= *now; /* then the caller has news to look at: no waiting */
+	host_poll(h, *now);
+	nsec until = is_late ? *now : nsec_min(host_deadline(h), limit);
+	nsec wait = nsec_max(until - *now, 0);
+	struct timespec t = {.tv_sec = wait / SEC, .tv_nsec = wait % SEC};
 	if (ppoll(&p, 1, until == NSEC_NEVER ? NULL : &t, NULL) < 0 && errno != EINTR)
 		return -errno;
 	*now = host_clock();
 	int n = host_input(h, HOST_INPUT_BUDGET, *now);
 	host_poll(h, *now);
 	return n < 0 ? n : 0;
+}
+
+void host_settle(struct host *h, nsec limit)
+{
+	nsec now = host_clock();
+
+	while (stack_socket_count(h->stack) > 0 && now < limit)
+		if (host_turn(h, limit, &now) < 0)
+			return;
 }

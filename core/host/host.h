@@ -58,7 +58,7 @@ struct host_ops {
 };
 
 struct host_config {
-	const char *ifname;
+	const char *ifname;     /* NULL: that of the default route */
 	bool ip_auto;           /* find a free address in the interface's subnet; else `ip` */
 	struct ipnet ip;        /* address and prefix; inside one of the interface's IPv4 subnets if it has any */
 	bool has_gateway;       /* else: the interface's default route, when the gateway is in our subnet */
@@ -114,9 +114,13 @@ struct link *host_link(struct host *h);
 nsec host_clock(void);
 
 /*
- * For programs that do nothing else (examples, tests): waits until a frame comes, the stack's deadline or
- * `limit` passes, then runs one turn of the loop above. 0, or -errno of the link; *now is the turn's time.
+ * For programs that do nothing else (examples, tests), one turn of the loop above: sends what the socket calls
+ * before it left due, waits until a frame comes or the stack's deadline or `limit` passes, takes the frames in
+ * and polls. 0, or -errno of the link; *now is the turn's time.
  */
 int host_turn(struct host *h, nsec limit, nsec *now);
+
+/* Takes turns until what closed sockets still have to send is sent and acknowledged, or `limit` passes: host_close resets the rest. */
+void host_settle(struct host *h, nsec limit);
 
 #endif

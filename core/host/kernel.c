@@ -65,38 +65,63 @@ bool kernel_owns(const struct ipaddr *a, char ifname[static IFNAMSIZ])
 	return found;
 }
 
-/* One line of /proc/net/route: addresses are the raw 32 bits, printed as the machine reads them. */
-static bool parse_default(const char *line, const char *ifname, uint32_t *gateway, unsigned *metric)
-{
-	char name[IFNAMSIZ];
-	uint32_t dst, mask;
-	unsigned flags;
+struct default_route {
+	char ifname[IFNAMSIZ];
+	struct ipaddr gateway;
+	unsigned flags, metric;
+};
 
-	if (sscanf(line, "%15s %" SCNx32 " %" SCNx32 " %x %*u %*u %u %" SCNx32, name, &dst, gateway, &flags, metric,
-		   &mask) != 6)
+/* One line of /proc/net/route: addresses are the raw 32 bits, printed as the machine reads them. */
+static bool parse_default(const char *line, struct default_route *r)
+{
+	uint32_t dst, gateway, mask;
+
+	if (sscanf(line, "%15s %" SCNx32 " %" SCNx32 " %x %*u %*u %u %" SCNx32, r->ifname, &dst, &gateway, &r->flags,
+		   &r->metric, &mask) != 6)
 		return false;
-	return strcmp(name, ifname) == 0 && dst == 0 && mask == 0 && (flags & RTF_UP) && (flags & RTF_GATEWAY);
+	r->gateway = ipaddr_v4(ntohl(gateway));
+	return dst == 0 && mask == 0 && (r->flags & RTF_UP) && !(r->flags & RTF_REJECT);
 }
 
-bool kernel_gateway(const char *ifname, struct ipaddr *out)
+/* The default route with the lowest metric, of one interface or (NULL) of any. */
+static bool find_default(const char *ifname, struct default_route *best)
 {
 	FILE *f = fopen("/proc/net/route", "re");
-	unsigned metric, best = 0;
+	struct default_route r;
 	bool found = false;
-	uint32_t gateway;
 	char line[256];
 
 	if (!f)
 		return false;
 	while (fgets(line, sizeof line, f)) {
-		if (!parse_default(line, ifname, &gateway, &metric) || (found && metric >= best))
+		if (!parse_default(line, &r) || (ifname && strcmp(r.ifname, ifname) != 0))
 			continue;
-		*out = ipaddr_v4(ntohl(gateway));
-		best = metric;
+		if (!found || r.metric < best->metric)
+			*best = r;
 		found = true;
 	}
 	fclose(f);
 	return found;
+}
+
+bool kernel_gateway(const char *ifname, struct ipaddr *out)
+{
+	struct default_route r;
+
+	if (!find_default(ifname, &r) || !(r.flags & RTF_GATEWAY))
+		return false;
+	*out = r.gateway;
+	return true;
+}
+
+bool kernel_default_iface(char out[static IFNAMSIZ])
+{
+	struct default_route r;
+
+	if (!find_default(NULL, &r))
+		return false;
+	memcpy(out, r.ifname, IFNAMSIZ);
+	return true;
 }
 
 bool kernel_forwards(const char *ifname)

@@ -19,6 +19,9 @@ bool kernel_owns(const struct ipaddr *a, char ifname[static IFNAMSIZ]);
 /* The gateway of the interface's IPv4 default route with the lowest metric, if it has one. */
 bool kernel_gateway(const char *ifname, struct ipaddr *out);
 
+/* The interface of the IPv4 default route with the lowest metric, if there is one. */
+bool kernel_default_iface(char out[static IFNAMSIZ]);
+
 /* Whether net.ipv4.conf.IFNAME.forwarding is on. */
 bool kernel_forwards(const char *ifname);
 

@@ -245,14 +245,25 @@ static int decide(struct host_plan *p, const struct host_config *c, char error[s
 	return err ? err : choose_mac(p, c, error);
 }
 
+static int name_interface(struct host_plan *p, const char *ifname, char error[static HOST_ERROR_LEN])
+{
+	if (!ifname)
+		return kernel_default_iface(p->ifname)
+			       ? 0
+			       : refuse(error, -ENETUNREACH, "there is no default route to tell the interface: name one");
+	if (strlen(ifname) >= sizeof p->ifname)
+		return refuse(error, -ENODEV, "%.64s: no such interface", ifname);
+	strcpy(p->ifname, ifname);
+	return 0;
+}
+
 int plan_make(struct host_plan *p, const struct host_config *c, char error[static HOST_ERROR_LEN])
 {
 	memset(p, 0, sizeof *p);
 	p->lock = -1;
-	if (strlen(c->ifname) >= sizeof p->ifname)
-		return refuse(error, -ENODEV, "%.64s: no such interface", c->ifname);
-	strcpy(p->ifname, c->ifname);
-	int err = decide(p, c, error);
+	int err = name_interface(p, c->ifname, error);
+	if (!err)
+		err = decide(p, c, error);
 	if (err)
 		plan_release(p);
 	return err;
