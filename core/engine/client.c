@@ -1,0 +1,280 @@
+/*
+ * The control channel, one per process: who are you, are we of one mind (HELLO, answered as soon as the address
+ * is ours), and then setsockopt messages that nobody waits for. A client owns nothing: when its process ends,
+ * its connections are ended by their own sockets.
+ */
+#include <errno.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/engine/sock.h"
+#include "core/host/host.h"
+
+enum { MESSAGES_PER_TURN = 256, ACCEPTS_PER_TURN = 256 };
+
+struct client {
+	struct source src;
+	struct list link;
+	bool foreign;  /* of another uid: HELLO must show the token */
+	bool welcome;  /* WELCOME was sent */
+	bool waiting;  /* HELLO came, the address is not ours yet */
+	struct ipc_hello hello;
+};
+
+static void client_free(struct engine *e, struct client *c)
+{
+	close(c->src.fd);
+	list_remove(&c->link);
+	free(c);
+	e->nclients--;
+}
+
+static void refuse(struct engine *e, struct client *c, int error, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+static void send_refused(int fd, int error, const char *text)
+{
+	struct ipc_refused r = {.h = ipc_header(IPC_REFUSED, sizeof(r)), .error = error};
+
+	snprintf(r.text, sizeof(r.text), "%s", text);
+	send(fd, &r, sizeof(r), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* Tells why and closes; `c` is gone after it. */
+static void refuse(struct engine *e, struct client *c, int error, const char *format, ...)
+{
+	char text[IPC_TEXT_LEN];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	e->counters.clients_refused++;
+	send_refused(c->src.fd, error, text);
+	client_free(e, c);
+}
+
+static void welcome(struct engine *e, struct client *c)
+{
+	struct ipc_welcome w = {
+		.h = ipc_header(IPC_WELCOME, sizeof(w)),
+		.table_size = e->table_size,
+		.address = *host_address(e->host),
+		.mtu = host_link(e->host)->info.mtu,
+	};
+
+	if (e->settings.mtu)
+		w.mtu = (uint16_t)e->settings.mtu;
+	memcpy(w.token, e->token, sizeof(w.token));
+	memcpy(w.instance, e->instance, sizeof(w.instance));
+	c->waiting = false;
+	c->welcome = true;
+	if (ipc_send_fd(c->src.fd, &w, sizeof(w), e->table_fd, MSG_DONTWAIT) < 0)
+		client_free(e, c);
+}
+
+static const char *mac_text(enum settings_mac mode, const struct macaddr *mac, char buf[static MACADDR_STRLEN])
+{
+	return mode == MAC_GIVEN ? macaddr_format(mac, buf) : mode == MAC_NIC ? "nic" : "own";
+}
+
+/* What a client asks of TEECEE_MAC; true when the engine has it, else `c` is gone. */
+static bool agree_mac(struct engine *e, struct client *c)
+{
+	const struct ipc_hello *h = &c->hello;
+	char a[MACADDR_STRLEN], b[MACADDR_STRLEN];
+	unsigned mode = h->mac_mode ? h->mac_mode - 1u : e->settings.mac_mode;
+
+	if (mode == e->settings.mac_mode && (mode != MAC_GIVEN || !h->mac_mode || macaddr_equal(&h->mac, &e->settings.mac)))
+		return true;
+	refuse(e, c, EBUSY, "TEECEE_MAC=%s: the running engine of %s has %s; stop it or use that",
+	       mac_text(mode, &h->mac, a), e->settings.iface, mac_text(e->settings.mac_mode, &e->settings.mac, b));
+	return false;
+}
+
+static bool agree_gateway(struct engine *e, struct client *c)
+{
+	const struct ipc_hello *h = &c->hello;
+	char a[IPADDR_STRLEN], b[IPADDR_STRLEN];
+
+	if (!h->has_gateway || (e->settings.has_gateway && ipaddr_equal(&h->gateway, &e->settings.gateway)))
+		return true;
+	refuse(e, c, EBUSY, "TEECEE_GATEWAY=%s: the running engine of %s has %s; stop it or use that",
+	       ipaddr_format(&h->gateway, a), e->settings.iface,
+	       e->settings.has_gateway ? ipaddr_format(&e->settings.gateway, b) : "the default route's");
+	return false;
+}
+
+static bool agree_link(struct engine *e, struct client *c)
+{
+	static const char *const name[] = {
+		[LINK_AUTO] = "auto", [LINK_PACKET] = "packet", [LINK_PCAP] = "pcap", [LINK_TAP] = "tap",
+	};
+	const struct ipc_hello *h = &c->hello;
+	unsigned asked = h->link ? h->link - 1u : e->settings.link;
+
+	if (asked == e->settings.link)
+		return true;
+	refuse(e, c, EBUSY, "TEECEE_LINK=%s: the running engine of %s has %s; stop it or use that",
+	       asked < ARRAY_LEN(name) ? name[asked] : "?", e->settings.iface, name[e->settings.link]);
+	return false;
+}
+
+static bool agree_mtu(struct engine *e, struct client *c)
+{
+	unsigned ours = e->settings.mtu ? e->settings.mtu : host_link(e->host)->info.mtu;
+
+	if (!c->hello.mtu || c->hello.mtu == ours)
+		return true;
+	refuse(e, c, EBUSY, "TEECEE_MTU=%u: the running engine of %s has %u; stop it or use that", c->hello.mtu,
+	       e->settings.iface, ours);
+	return false;
+}
+
+static void answer(struct engine *e, struct client *c)
+{
+	if (agree_mac(e, c) && agree_gateway(e, c) && agree_link(e, c) && agree_mtu(e, c))
+		welcome(e, c);
+}
+
+/* The order of a program's calls is kept where it can be seen: what was written before CORK ends goes first. */
+static void serve_setopt(struct engine *e, const struct ipc_setopt *m)
+{
+	struct sock *s = table_sock(e, m->cookie);
+
+	if (!s || m->option >= IPC_OPT_COUNT) {
+		e->counters.bad_control += m->option >= IPC_OPT_COUNT;
+		return;
+	}
+	if (s->state == ST_STREAM && (m->option == IPC_OPT_CORK || m->option == IPC_OPT_NODELAY))
+		pump_send(e, s);
+	option_apply(e, s, m->option, m->value);
+}
+
+static void hello(struct engine *e, struct client *c, const struct ipc_hello *h)
+{
+	if (c->foreign && sodium_memcmp(h->token, e->token, sizeof(e->token)) != 0) {
+		refuse(e, c, EACCES, "the engine of %s belongs to user %u", e->settings.iface, (unsigned)e->uid);
+		return;
+	}
+	c->hello = *h;
+	c->waiting = true;
+	if (host_address_state(e->host) == ADDRESS_READY)
+		answer(e, c);
+}
+
+/* One message; false when `c` is gone. */
+static bool serve_message(struct engine *e, struct client *c, const void *data, size_t len)
+{
+	bool gone = false;
+
+	if (!c->welcome && !c->waiting && ipc_check(data, len, IPC_HELLO, sizeof(struct ipc_hello))) {
+		unsigned before = e->nclients;
+
+		hello(e, c, data);
+		gone = e->nclients < before;
+	} else if (c->welcome && ipc_check(data, len, IPC_SETOPT, sizeof(struct ipc_setopt))) {
+		serve_setopt(e, data);
+	} else if (c->welcome && ipc_check(data, len, IPC_STOP, sizeof(struct ipc_header))) {
+		e->stopping = true;
+	} else {
+		e->counters.bad_control++;
+		client_free(e, c);
+		gone = true;
+	}
+	return !gone;
+}
+
+static void client_ready(struct engine *e, struct source *src, uint32_t events)
+{
+	struct client *c = CONTAINER_OF(src, struct client, src);
+	union {
+		struct ipc_header h;
+		struct ipc_hello hello;
+		struct ipc_setopt setopt;
+	} m;
+
+	for (int i = 0; i < MESSAGES_PER_TURN; i++) {
+		ssize_t n = recv(src->fd, &m, sizeof(m), MSG_DONTWAIT);
+
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n <= 0) {
+			client_free(e, c);
+			return;
+		}
+		if (!serve_message(e, c, &m, (size_t)n))
+			return;
+	}
+}
+
+static void newcomer(struct engine *e, int fd)
+{
+	struct client *c = calloc(1, sizeof(*c));
+	uid_t uid;
+	pid_t pid;
+
+	if (!c || ipc_peer(fd, &uid, &pid) < 0) {
+		close(fd);
+		free(c);
+		return;
+	}
+	c->src = (struct source){.fd = fd, .class = SOURCE_CONTROL, .ready = client_ready};
+	c->foreign = uid != e->uid;
+	list_append(&e->clients, &c->link);
+	e->nclients++;
+	if (e->nclients + e->nsocks + ENGINE_FD_RESERVE > e->fd_limit)
+		refuse(e, c, ENFILE, "the engine of %s has no descriptors left", e->settings.iface);
+	else if (loop_add(e, &c->src, EPOLLIN))
+		client_free(e, c);
+}
+
+void client_accept_ready(struct engine *e, struct source *src, uint32_t events)
+{
+	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+		int fd = accept4(src->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd < 0)
+			return;
+		newcomer(e, fd);
+	}
+}
+
+void clients_answer(struct engine *e)
+{
+	LIST_FOR_EACH(link, &e->clients) {
+		struct client *c = LIST_ENTRY(link, struct client, link);
+
+		if (c->waiting)
+			answer(e, c);
+	}
+}
+
+void clients_refuse(struct engine *e, int error, const char *text)
+{
+	int fd;
+
+	LIST_FOR_EACH(link, &e->clients) {
+		struct client *c = LIST_ENTRY(link, struct client, link);
+
+		if (!c->welcome)
+			refuse(e, c, error, "%s", text);
+	}
+	/* Their HELLO may still be on its way; the answer is the same. */
+	while ((fd = accept4(e->control.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+		send_refused(fd, error, text);
+		close(fd);
+	}
+}
+
+void clients_close(struct engine *e)
+{
+	LIST_FOR_EACH(link, &e->clients)
+		client_free(e, LIST_ENTRY(link, struct client, link));
+}

@@ -1,0 +1,162 @@
+/*
+ * The engine: one process that owns the stack and its link, and serves every program that was started with
+ * the shim. Read this, then sock.h (the life of a connection), loop.c, conn.c and the two pumps.
+ *
+ * ONE TURN OF THE LOOP (loop.c). One epoll, one clock reading, always the same order:
+ *
+ *	1. newcomers      programs in the queue of the control or the data name come first: nobody waits in a
+ *	                  backlog behind somebody else's bulk transfer
+ *	2. control        setsockopt messages, before any data of this turn: a program that sets an option and
+ *	                  then closes or writes finds the option in force
+ *	3. link           at most a budget of frames into the stack, then the events they caused
+ *	4. data sockets   those with an edge, and those that stopped before they were done
+ *	5. stack          host_poll sends what is due, events are acted upon, until there are none
+ *	6. table          what changed is written where the programs read it
+ *	7. the dead       sockets that ended in this turn are freed; until here pointers to them are valid
+ *
+ * OWNERSHIP. The engine owns every sock (one per socket of a program that it knows) and every client (one
+ * per process with a control channel). A sock owns its fd, its slot in the table and, from the first BIND,
+ * CONNECT or LISTEN on, a handle of the stack. sock_free gives up all three in one place.
+ *
+ * NOTHING BLOCKS, NOBODY IS TRUSTED. Every fd is non-blocking. What a client sends is checked before it is
+ * used; a malformed message closes the socket it came on and is counted. The engine ends only by SIGTERM,
+ * STOP, idleness, or when its interface is gone.
+ *
+ * WHEN THE LINK FAILS. An interface that goes down does what it does to the kernel's own connections:
+ * nothing. Segments are lost, retransmission carries the connections over if it comes back, otherwise they time
+ * out; a connect while it is down fails with ENETDOWN. An interface that is *gone* never comes back under the same
+ * link: every connection ends with ENETDOWN and the engine leaves, so that the next socket starts a new one.
+ */
+#ifndef TEECEE_ENGINE_ENGINE_H
+#define TEECEE_ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "core/base/list.h"
+#include "core/base/time.h"
+#include "core/ipc/proto.h"
+#include "core/ipc/settings.h"
+#include "core/ipc/table.h"
+#include "core/stack/stack.h"
+#include "core/stack/tcp.h"
+
+struct engine;
+struct host;
+struct sock;
+
+enum {
+	ENGINE_BACKLOG = 4096,          /* programs between connect and our accept; as net.core.somaxconn */
+	ENGINE_SOCKS_MAX = 131072,      /* bounds the table, whatever RLIMIT_NOFILE says */
+	ENGINE_FD_RESERVE = 128,        /* below RLIMIT_NOFILE: our own, and those refused but not yet told */
+	ENGINE_FD_LAST = 16,            /* fewer left: accept nobody until one is closed */
+	ENGINE_SCRATCH_LEN = 16 << 10,  /* a request, or bytes that are read only to be forgotten */
+};
+
+/* The order of a turn. */
+enum source_class { SOURCE_ACCEPT, SOURCE_CONTROL, SOURCE_LINK, SOURCE_DATA, SOURCE_CLASSES };
+
+/* Something with an fd in the epoll; embedded in its owner. fd -1: gone, its events are void. */
+struct source {
+	int fd;
+	enum source_class class;
+	void (*ready)(struct engine *e, struct source *src, uint32_t events);
+};
+
+/* What went wrong on our side of things; the wire's mishaps are the stack's counters. */
+struct engine_counters {
+	uint64_t bad_requests;    /* malformed, or of somebody without the right */
+	uint64_t bad_control;
+	uint64_t clients_refused;
+	uint64_t socks_refused;   /* no fd, memory or slot */
+	uint64_t accept_failures; /* accept4 or socket said no */
+};
+
+struct engine {
+	struct settings settings;
+	uid_t uid;
+	pid_t pid;
+	uint8_t token[IPC_TOKEN_LEN];
+	char instance[IPC_INSTANCE_LEN];
+
+	int epoll;
+	struct source control, data, link, signals;
+	bool data_paused; /* no fd left: the data name is not accepted from */
+
+	struct host *host;   /* NULL in tests that bring their own stack */
+	struct stack *stack;
+	bool link_down;      /* the last thing heard of the interface */
+	enum address_state address;
+
+	struct ipc_table *table;
+	size_t table_size;
+	int table_fd;
+	struct sock **by_slot; /* the sock of each slot of the table */
+
+	struct list clients;
+	struct list socks;
+	struct list due;       /* socks to be served in step 4 */
+	struct list dirty;     /* socks whose slot is behind */
+	struct list unsettled; /* socks with bytes the peer has not acknowledged: their slot goes stale by itself */
+	struct list lingering; /* both directions shut, FIN not acknowledged: did the program close? */
+	struct list selfs;     /* accepted connections on their way through our own data name */
+	struct list starved;   /* listeners that wait for a free fd */
+	struct list dead;
+	unsigned nclients, nsocks, fd_limit;
+
+	nsec now;
+	nsec idle_since;  /* NSEC_NEVER: busy */
+	nsec linger_at;   /* next look at `lingering` */
+	nsec retry_at;    /* next try for those who wait for an fd */
+	bool stopping;
+	struct engine_counters counters;
+	uint8_t scratch[ENGINE_SCRATCH_LEN];
+};
+
+/* Everything but names, link and table; the engine is all zero before. */
+void engine_init(struct engine *e, const struct settings *settings);
+
+/*
+ * startup.c: 0, or a positive errno with one line in `error`. engine_claim_name makes us the one engine of our
+ * settings: EADDRINUSE means that there is one. engine_start does the rest; when it fails, those who wait are told.
+ */
+int engine_claim_name(struct engine *e, char error[static IPC_TEXT_LEN]);
+int engine_start(struct engine *e, char error[static IPC_TEXT_LEN]);
+
+/* Ends every connection with RST, tells the waiting, closes in order. */
+void engine_stop(struct engine *e);
+
+/* loop.c */
+int loop_open(struct engine *e);
+void loop_run(struct engine *e);
+int loop_add(struct engine *e, struct source *src, uint32_t events);
+void loop_rearm(struct engine *e, struct source *src, uint32_t events);
+void loop_sources(struct engine *e);    /* names, link and signals into the epoll */
+bool loop_run_events(struct engine *e); /* acts on the stack's events until there are none; whether there was one */
+void loop_bury(struct engine *e);       /* frees what ended, and lets those in who waited for an fd */
+
+/* client.c: the control channel. */
+void client_accept_ready(struct engine *e, struct source *src, uint32_t events);
+void clients_answer(struct engine *e);                           /* the address is ours: WELCOME for who waits */
+void clients_refuse(struct engine *e, int error, const char *text); /* everybody, and whoever is in the queue */
+void clients_close(struct engine *e);
+
+/* table.c */
+int table_open(struct engine *e, unsigned max_socks);
+void table_close(struct engine *e);
+bool table_claim(struct engine *e, struct sock *s, uint64_t cookie); /* false: taken, or no room */
+struct sock *table_sock(const struct engine *e, uint64_t cookie);
+void table_write(struct engine *e, struct sock *s);                 /* the slot, now */
+void table_release(struct engine *e, struct sock *s, int error);    /* the slot is DEAD and keeps `error` */
+void table_flush(struct engine *e);
+
+/* options.c: applies an option to the sock's connection (if there is one yet) and to its slot. */
+int option_apply(struct engine *e, struct sock *s, enum ipc_option o, int64_t value);
+void option_apply_all(struct engine *e, struct sock *s, uint32_t set, const int64_t *value);
+
+/* diag.c: whether the other end of an AF_UNIX socket has been closed; false when nobody can tell. */
+bool diag_peer_closed(int fd);
+
+#endif

@@ -1,0 +1,255 @@
+/*
+ * The loop: see engine.h for the order of a turn. Data sockets are edge-triggered and remember their edges
+ * themselves (sock.events, engine.due); everything else is level-triggered.
+ */
+#include <errno.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/engine/sock.h"
+#include "core/host/host.h"
+
+enum {
+	EVENTS_PER_TURN = 512,
+	STACK_ROUNDS = 8, /* events cause sending, sending causes events (within the stack's own address) */
+};
+
+/* Paused listeners are tried again even if none of our own fds was closed: the table was the system's. */
+#define RETRY_INTERVAL (100 * MSEC)
+
+int loop_open(struct engine *e)
+{
+	e->epoll = epoll_create1(EPOLL_CLOEXEC);
+	return e->epoll < 0 ? errno : 0;
+}
+
+int loop_add(struct engine *e, struct source *src, uint32_t events)
+{
+	struct epoll_event ev = {.events = events, .data.ptr = src};
+
+	return epoll_ctl(e->epoll, EPOLL_CTL_ADD, src->fd, &ev) ? errno : 0;
+}
+
+void loop_rearm(struct engine *e, struct source *src, uint32_t events)
+{
+	struct epoll_event ev = {.events = events, .data.ptr = src};
+
+	epoll_ctl(e->epoll, EPOLL_CTL_MOD, src->fd, &ev);
+}
+
+static nsec next_deadline(const struct engine *e)
+{
+	nsec at = nsec_min(host_deadline(e->host), e->linger_at);
+
+	if (!list_empty(&e->due))
+		return 0;
+	if (e->data_paused || !list_empty(&e->starved))
+		at = nsec_min(at, nsec_max(e->retry_at, e->now + MSEC));
+	if (e->idle_since != NSEC_NEVER)
+		at = nsec_min(at, e->idle_since + e->settings.idle_s * SEC);
+	return at;
+}
+
+/* Sleeps until something happens; e->now is the time after it. The number of events. */
+static int wait_for_events(struct engine *e, struct epoll_event *events)
+{
+	nsec at = next_deadline(e);
+	nsec left = at == 0 ? 0 : nsec_max(at - host_clock(), 0);
+	struct timespec t = {.tv_sec = left / SEC, .tv_nsec = left % SEC};
+	int n = epoll_pwait2(e->epoll, events, EVENTS_PER_TURN, at == NSEC_NEVER ? NULL : &t, NULL);
+
+	if (n < 0 && errno == ENOSYS) /* before Linux 5.11 */
+		n = epoll_wait(e->epoll, events, EVENTS_PER_TURN,
+			       at == NSEC_NEVER ? -1 : (int)nsec_min((left + MSEC - 1) / MSEC, 60000));
+	e->now = host_clock();
+	return MAX(n, 0);
+}
+
+static void dispatch(struct engine *e, struct epoll_event *events, int n, enum source_class class)
+{
+	static struct source served = {.fd = -1, .class = SOURCE_CLASSES};
+
+	for (int i = 0; i < n; i++) {
+		struct source *src = events[i].data.ptr;
+
+		if (src->class != class)
+			continue;
+		uint32_t was = events[i].events;
+
+		events[i].data.ptr = &served; /* a client may free itself: not to be looked at again */
+		src->ready(e, src, was);
+	}
+}
+
+static void serve_due(struct engine *e)
+{
+	struct list due;
+
+	list_init(&due);
+	list_splice(&due, &e->due);
+	for (struct list *link; (link = list_first(&due));) {
+		list_remove(link);
+		conn_serve(e, LIST_ENTRY(link, struct sock, due_link));
+	}
+}
+
+bool loop_run_events(struct engine *e)
+{
+	bool any = false;
+	unsigned events;
+	struct tcp *t;
+
+	while ((t = stack_next_event(e->stack, &events))) {
+		struct sock *s = tcp_user(t);
+
+		any = true;
+		if (s)
+			conn_event(e, s, events);
+	}
+	return any;
+}
+
+void loop_bury(struct engine *e)
+{
+	bool freed = !list_empty(&e->dead);
+
+	for (struct list *link; (link = list_first(&e->dead));) {
+		list_remove(link);
+		free(LIST_ENTRY(link, struct sock, link));
+	}
+	if (!e->data_paused && list_empty(&e->starved))
+		return;
+	if (!freed && e->now < e->retry_at)
+		return;
+	e->retry_at = e->now + RETRY_INTERVAL;
+	if (e->data_paused)
+		loop_rearm(e, &e->data, EPOLLIN);
+	e->data_paused = false;
+	accept_starved(e);
+}
+
+static void interface_is_gone(struct engine *e)
+{
+	LIST_FOR_EACH(link, &e->socks)
+		sock_free(e, LIST_ENTRY(link, struct sock, link), ENETDOWN);
+	e->stopping = true;
+}
+
+/* The link said ENETDOWN. A connect asks again and again whether it still is; see engine.h for what follows. */
+static void look_at_interface(struct engine *e)
+{
+	struct ifreq r = {0};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	memcpy(r.ifr_name, e->settings.iface, sizeof(r.ifr_name));
+	e->link_down = false;
+	if (fd < 0)
+		return;
+	if (ioctl(fd, SIOCGIFFLAGS, &r) == 0)
+		e->link_down = !(r.ifr_flags & IFF_UP);
+	else if (errno == ENODEV)
+		interface_is_gone(e);
+	close(fd);
+}
+
+static void link_ready(struct engine *e, struct source *src, uint32_t events)
+{
+	int n = host_input(e->host, HOST_INPUT_BUDGET, e->now);
+
+	if (n < 0)
+		look_at_interface(e);
+	else
+		e->link_down = false;
+	loop_run_events(e);
+}
+
+static void signal_ready(struct engine *e, struct source *src, uint32_t events)
+{
+	struct signalfd_siginfo si;
+
+	if (read(src->fd, &si, sizeof(si)) == sizeof(si))
+		e->stopping = true;
+}
+
+void loop_sources(struct engine *e)
+{
+	e->link = (struct source){.fd = host_fd(e->host), .class = SOURCE_LINK, .ready = link_ready};
+	e->signals.class = SOURCE_CONTROL;
+	e->signals.ready = signal_ready;
+	e->control.class = SOURCE_ACCEPT;
+	e->control.ready = client_accept_ready;
+	e->data.class = SOURCE_ACCEPT;
+	e->data.ready = sock_accept_ready;
+	loop_add(e, &e->link, EPOLLIN);
+	loop_add(e, &e->signals, EPOLLIN);
+	loop_add(e, &e->control, EPOLLIN);
+	loop_add(e, &e->data, EPOLLIN);
+}
+
+/* What became of the address: waiting clients are answered, or told who has it. */
+static void follow_address(struct engine *e)
+{
+	enum address_state state = host_address_state(e->host);
+
+	if (state == e->address)
+		return;
+	e->address = state;
+	if (state == ADDRESS_READY)
+		clients_answer(e);
+	if (state == ADDRESS_CONFLICT) {
+		clients_refuse(e, EADDRINUSE, host_error(e->host));
+		e->stopping = true;
+	}
+}
+
+/* Step 5. The sending of data causes events only rarely, so mostly this is one round. */
+static void run_stack(struct engine *e)
+{
+	for (int i = 0; i < STACK_ROUNDS; i++) {
+		host_poll(e->host, e->now);
+		if (!loop_run_events(e))
+			break;
+	}
+	follow_address(e);
+}
+
+static void watch_idleness(struct engine *e)
+{
+	if (e->nsocks > 0 || stack_socket_count(e->stack) > 0)
+		e->idle_since = NSEC_NEVER;
+	else if (e->idle_since == NSEC_NEVER)
+		e->idle_since = e->now;
+	else if (e->now >= e->idle_since + e->settings.idle_s * SEC)
+		e->stopping = true;
+}
+
+static void turn(struct engine *e)
+{
+	struct epoll_event events[EVENTS_PER_TURN];
+	int n = wait_for_events(e, events);
+
+	dispatch(e, events, n, SOURCE_ACCEPT);
+	dispatch(e, events, n, SOURCE_CONTROL);
+	dispatch(e, events, n, SOURCE_LINK);
+	dispatch(e, events, n, SOURCE_DATA);
+	serve_due(e);
+	if (e->now >= e->linger_at)
+		conn_ask_lingering(e);
+	run_stack(e);
+	table_flush(e);
+	loop_bury(e);
+	watch_idleness(e);
+}
+
+void loop_run(struct engine *e)
+{
+	while (!e->stopping)
+		turn(e);
+}

@@ -1,0 +1,97 @@
+/*
+ * Network to program. In-order payload of a frame goes straight into the AF_UNIX socket (pump_deliver, called
+ * by the stack in the middle of its input); only what does not fit waits in the receive ring, and closes the
+ * window by waiting there. EPOLLOUT is asked for only while something waits: with it always in the interest
+ * set, every read of the program would wake us.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "core/engine/sock.h"
+
+/* Once full, an end is worth more memory: net.core.wmem_max bounds it (212,992 on stock systems). */
+enum { SNDBUF_RAISED = 2 << 20 };
+
+static void raise_sndbuf(struct sock *s)
+{
+	int size = SNDBUF_RAISED / 2;
+
+	if (!s->raised)
+		setsockopt(s->src.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	s->raised = true;
+}
+
+static bool program_is_gone(int fd)
+{
+	struct pollfd p = {.fd = fd};
+
+	return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR));
+}
+
+/* Sends what the program's socket takes: bytes taken, 0 when it is full or the program does not want them. */
+static size_t hand_over(struct engine *e, struct sock *s, const struct iovec *data, int n)
+{
+	struct msghdr m = {.msg_iov = (struct iovec *)data, .msg_iovlen = (size_t)n};
+	size_t len = data[0].iov_len + (n > 1 ? data[1].iov_len : 0);
+	ssize_t took = sendmsg(s->src.fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (took == (ssize_t)len)
+		return len;
+	if (took >= 0 || errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM) {
+		s->full = true;
+		raise_sndbuf(s);
+		sock_want_out(e, s, true);
+		return took > 0 ? (size_t)took : 0;
+	}
+	/* EPIPE: shut for reading, or closed; of a close the epoll will tell us, and what is unread matters then. */
+	if (!program_is_gone(s->src.fd))
+		s->recv = RECV_DISCARD;
+	sock_due(e, s);
+	return 0;
+}
+
+size_t pump_deliver(void *ctx, struct tcp *t, void *user, const uint8_t *data, size_t len)
+{
+	struct engine *e = ctx;
+	struct sock *s = user;
+	struct iovec io = {(void *)data, len};
+
+	if (!s || s->state != ST_STREAM || s->full)
+		return 0;
+	sock_dirty(e, s);
+	if (s->recv == RECV_DISCARD)
+		return len;
+	return hand_over(e, s, &io, 1);
+}
+
+/* Everything in the ring was delivered and the peer has no more. */
+static void pass_fin(struct engine *e, struct sock *s)
+{
+	s->recv = RECV_SHUT;
+	shutdown(s->src.fd, SHUT_WR);
+	sock_dirty(e, s);
+}
+
+void pump_recv(struct engine *e, struct sock *s)
+{
+	struct iovec data[2];
+	int n;
+
+	if (s->recv == RECV_SHUT || s->full)
+		return;
+	while ((n = tcp_recv_peek(s->tcp, data)) > 0) {
+		size_t len = data[0].iov_len + (n > 1 ? data[1].iov_len : 0);
+		size_t took = s->recv == RECV_DISCARD ? len : hand_over(e, s, data, n);
+
+		if (took == 0 && s->recv != RECV_DISCARD)
+			return;
+		tcp_recv_consume(s->tcp, took, e->now);
+		sock_dirty(e, s);
+		if (s->full)
+			return;
+	}
+	sock_want_out(e, s, false);
+	if (tcp_recv_eof(s->tcp))
+		pass_fin(e, s);
+}

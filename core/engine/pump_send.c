@@ -1,0 +1,152 @@
+/*
+ * Program to network: bytes move from the AF_UNIX queue straight into the stack's send ring, all of them, and
+ * the last one stays in the queue as the residual byte.
+ *
+ * The queue begins with `held` bytes that were forwarded before. Two ways to take what follows them:
+ *
+ *	small   one recvmsg(MSG_PEEK) of the held bytes (into scratch) and up to SMALL more (into the ring), then a
+ *	        read that drops all but the last. What came back short was everything there is.
+ *	bulk    FIONREAD says how much there is; a recvmsg without MSG_PEEK reads all but the last byte into the
+ *	        ring, and a peek fetches the last one. No byte is copied twice.
+ *
+ * A read that was full makes the next one a bulk read; a bulk read of little makes the next a small one.
+ *
+ * If the ring is too small for what there is, it is filled by consuming and nothing is held: what remains in the
+ * queue keeps the promise of the residual byte. The stack says TCP_EV_WRITE when there is room again.
+ */
+#include <errno.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "core/engine/sock.h"
+
+enum {
+	SMALL = 4 << 10,
+	TURN_MAX = 1 << 20, /* per sock and turn: others want to send too */
+};
+
+/* A receive of the held bytes and then into `room`, at most `len` of both; bytes or -1. */
+static ssize_t receive(struct engine *e, const struct sock *s, const struct iovec *room, int nroom, size_t len,
+		       int flags)
+{
+	struct iovec io[3] = {{e->scratch, s->held}};
+	struct msghdr m = {.msg_iov = io, .msg_iovlen = 1};
+	size_t left = len - s->held;
+
+	for (int i = 0; i < nroom && left > 0; i++) {
+		io[m.msg_iovlen] = room[i];
+		io[m.msg_iovlen].iov_len = MIN(room[i].iov_len, left);
+		left -= io[m.msg_iovlen++].iov_len;
+	}
+	return recvmsg(s->src.fd, &m, flags | MSG_DONTWAIT);
+}
+
+/* Reads `n` bytes of the queue only to be rid of them. */
+static void drop(struct engine *e, struct sock *s, size_t n)
+{
+	ssize_t got;
+
+	while (n > 0) {
+		got = recv(s->src.fd, e->scratch, MIN(n, sizeof(e->scratch)), MSG_DONTWAIT);
+		if (got <= 0)
+			return;
+		n -= (size_t)got;
+		s->held -= (uint32_t)got;
+	}
+}
+
+static size_t room_len(const struct iovec *room, int n)
+{
+	size_t len = 0;
+
+	for (int i = 0; i < n; i++)
+		len += room[i].iov_len;
+	return len;
+}
+
+/* The iovec's bytes from `skip` on. */
+static struct iovec one_at(const struct iovec *room, size_t skip)
+{
+	const struct iovec *piece = skip < room[0].iov_len ? &room[0] : &room[1];
+
+	skip -= piece == room ? 0 : room[0].iov_len;
+	return (struct iovec){(char *)piece->iov_base + skip, piece->iov_len - skip};
+}
+
+enum outcome { DRAINED, MORE, FULL };
+
+static enum outcome take_small(struct engine *e, struct sock *s)
+{
+	struct iovec room[2];
+	int n = tcp_send_room(s->tcp, SMALL, room);
+	size_t want = s->held + MIN(room_len(room, n), (size_t)SMALL);
+	ssize_t got;
+
+	if (n == 0)
+		return FULL;
+	got = receive(e, s, room, n, want, MSG_PEEK);
+	if (got <= (ssize_t)s->held)
+		return DRAINED;
+	tcp_send_commit(s->tcp, (size_t)got - s->held, e->now);
+	s->held = (uint32_t)got;
+	drop(e, s, s->held - 1);
+	s->bulk = (size_t)got == want;
+	return s->bulk ? MORE : DRAINED;
+}
+
+/* The residual byte of a bulk read: looked at, forwarded, left. */
+static void take_last(struct engine *e, struct sock *s, struct iovec at)
+{
+	if (recv(s->src.fd, at.iov_base, 1, MSG_PEEK | MSG_DONTWAIT) == 1) {
+		tcp_send_commit(s->tcp, 1, e->now);
+		s->held = 1;
+	}
+}
+
+static enum outcome take_bulk(struct engine *e, struct sock *s)
+{
+	struct iovec room[2];
+	int queued = 0, n;
+	size_t fresh, space, want;
+	ssize_t got;
+
+	if (ioctl(s->src.fd, FIONREAD, &queued) < 0 || queued <= (int)s->held)
+		return DRAINED;
+	fresh = (size_t)queued - s->held;
+	n = tcp_send_room(s->tcp, fresh, room);
+	space = room_len(room, n);
+	if (space == 0)
+		return FULL;
+	want = s->held + (space >= fresh ? fresh - 1 : space);
+	got = want ? receive(e, s, room, n, want, 0) : 0;
+	if (got < (ssize_t)s->held || (got == (ssize_t)s->held && want > s->held))
+		return DRAINED;
+	fresh -= (size_t)got - s->held;
+	if ((size_t)got > s->held)
+		tcp_send_commit(s->tcp, (size_t)got - s->held, e->now);
+	got -= s->held;
+	s->held = 0;
+	s->bulk = got >= SMALL;
+	if (fresh == 1 && space > (size_t)got)
+		take_last(e, s, one_at(room, (size_t)got));
+	return fresh == 1 ? DRAINED : MORE;
+}
+
+bool pump_send(struct engine *e, struct sock *s)
+{
+	enum outcome o = MORE;
+
+	if (!s->tcp || s->send == SEND_SHUT)
+		return true;
+	for (size_t moved = 0; o == MORE && moved < TURN_MAX;) {
+		size_t before = tcp_send_queued(s->tcp);
+
+		o = s->bulk || s->held > 1 ? take_bulk(e, s) : take_small(e, s);
+		moved += tcp_send_queued(s->tcp) - before;
+	}
+	sock_dirty(e, s);
+	if (o == MORE)
+		sock_due(e, s);
+	return o == DRAINED;
+}

@@ -1,0 +1,160 @@
+/*
+ * Requests on a data socket: CONNECT, BIND, LISTEN. A request is looked at with MSG_PEEK and consumed, all but
+ * its last byte, when it has been dealt with; for CONNECT that is when the connection is established, because
+ * the reading is what makes the program's socket writable. A LISTEN request is never consumed: it fills
+ * the program's send buffer, so that a listening fd does not poll writable.
+ */
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "core/base/bytes.h"
+#include "core/engine/sock.h"
+
+_Static_assert(sizeof(struct ipc_request) < IPC_REQUEST_LEN, "a request fits");
+
+/* The whole request behind the held bytes, if it is there. */
+static bool peek(struct engine *e, const struct sock *s, struct ipc_request *r)
+{
+	size_t want = s->held + sizeof(*r);
+	int queued = 0;
+
+	if (ioctl(s->src.fd, FIONREAD, &queued) < 0 || queued < (int)s->held + IPC_REQUEST_LEN + 1)
+		return false;
+	if (recv(s->src.fd, e->scratch, want, MSG_PEEK | MSG_DONTWAIT) != (ssize_t)want)
+		return false;
+	memcpy(r, e->scratch + s->held, sizeof(*r));
+	return true;
+}
+
+static bool is_sound(const struct engine *e, const struct sock *s, const struct ipc_request *r)
+{
+	if (!ipc_check(r, sizeof(*r), IPC_CONNECT, sizeof(*r)) && !ipc_check(r, sizeof(*r), IPC_BIND, sizeof(*r)) &&
+	    !ipc_check(r, sizeof(*r), IPC_LISTEN, sizeof(*r)))
+		return false;
+	if (r->family != AF_INET && r->family != AF_INET6)
+		return false;
+	return !s->foreign || sodium_memcmp(r->token, e->token, sizeof(e->token)) == 0;
+}
+
+bool request_consume(struct engine *e, struct sock *s)
+{
+	size_t n = s->held + IPC_REQUEST_LEN;
+
+	if (recv(s->src.fd, e->scratch, n, MSG_DONTWAIT) != (ssize_t)n)
+		return false;
+	s->held = 1;
+	return true;
+}
+
+/* A slot, a handle of the stack, and what was set before the program met us. */
+static int prepare(struct engine *e, struct sock *s, const struct ipc_request *r)
+{
+	bool first = !s->slot;
+
+	if (!table_claim(e, s, r->cookie))
+		return ENFILE;
+	if (s->refuse)
+		return s->refuse;
+	if (!s->tcp)
+		s->tcp = tcp_new(e->stack, s);
+	if (!s->tcp)
+		return ENOBUFS;
+	s->family = r->family;
+	if (first) {
+		option_apply_all(e, s, r->option_set, r->option);
+		option_apply(e, s, IPC_OPT_V6ONLY, r->v6only);
+	}
+	return 0;
+}
+
+static void reply(struct engine *e, struct sock *s, int error)
+{
+	struct ipc_reply r = {.h = ipc_header(IPC_REPLY, sizeof(r)), .error = error};
+
+	if (s->tcp)
+		r.local = *tcp_local(s->tcp);
+	table_write(e, s);
+	if (send(s->src.fd, &r, sizeof(r), MSG_DONTWAIT | MSG_NOSIGNAL) != sizeof(r))
+		sock_free(e, s, 0);
+}
+
+static void serve_connect(struct engine *e, struct sock *s, const struct ipc_request *r, int error)
+{
+	if (!error && e->link_down)
+		error = ENETDOWN;
+	if (!error)
+		error = -tcp_connect(s->tcp, &r->addr, e->now);
+	if (error) {
+		sock_free(e, s, error);
+		return;
+	}
+	s->state = ST_CONNECTING;
+	sock_dirty(e, s);
+}
+
+static void serve_bind(struct engine *e, struct sock *s, const struct ipc_request *r, int error)
+{
+	if (!error)
+		error = -tcp_bind(s->tcp, &r->addr);
+	if (request_consume(e, s))
+		reply(e, s, error);
+	else
+		sock_free(e, s, 0);
+}
+
+static void serve_listen(struct engine *e, struct sock *s, const struct ipc_request *r, int error)
+{
+	/* listen(2) takes a negative backlog for a huge one; the stack has its own limit. */
+	if (!error)
+		error = -tcp_listen(s->tcp, (unsigned)r->backlog, e->now);
+	if (!error && s->state != ST_LISTENING)
+		error = accept_bound(s->src.fd);
+	if (error && !request_consume(e, s)) {
+		sock_free(e, s, 0);
+		return;
+	}
+	if (!error) {
+		s->held += IPC_REQUEST_LEN + 1;
+		s->state = ST_LISTENING;
+	}
+	reply(e, s, error);
+}
+
+static void serve_one(struct engine *e, struct sock *s, const struct ipc_request *r)
+{
+	int error = prepare(e, s, r);
+
+	switch (r->h.op) {
+	case IPC_CONNECT:
+		serve_connect(e, s, r, error);
+		break;
+	case IPC_BIND:
+		serve_bind(e, s, r, error);
+		break;
+	case IPC_LISTEN:
+		serve_listen(e, s, r, error);
+		break;
+	}
+}
+
+void request_serve(struct engine *e, struct sock *s)
+{
+	struct ipc_request r;
+
+	/* The LISTEN request before this one has done its duty. */
+	if (s->state == ST_LISTENING && peek(e, s, &r) && s->held > 1)
+		s->held -= (uint32_t)MAX(recv(s->src.fd, e->scratch, s->held - 1, MSG_DONTWAIT), 0);
+	while ((s->state == ST_REQUEST || s->state == ST_LISTENING) && peek(e, s, &r)) {
+		bool sound = is_sound(e, s, &r) && (s->state == ST_REQUEST || r.h.op == IPC_LISTEN);
+
+		if (!sound) {
+			e->counters.bad_requests++;
+			sock_free(e, s, 0);
+			return;
+		}
+		serve_one(e, s, &r);
+	}
+}

@@ -1,0 +1,151 @@
+/*
+ * Socks come and go here: accepted from the data name, freed at the end of the turn in which they ended.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/engine/sock.h"
+
+enum { ACCEPTS_PER_TURN = 512 };
+
+static void sock_ready(struct engine *e, struct source *src, uint32_t events)
+{
+	struct sock *s = CONTAINER_OF(src, struct sock, src);
+
+	s->events |= events;
+	sock_due(e, s);
+}
+
+struct sock *sock_new(struct engine *e, int fd)
+{
+	struct sock *s = calloc(1, sizeof(*s));
+
+	if (!s) {
+		close(fd);
+		return NULL;
+	}
+	s->src = (struct source){.fd = fd, .class = SOURCE_DATA, .ready = sock_ready};
+	s->in_hand_fd = -1;
+	list_init(&s->due_link);
+	list_init(&s->dirty_link);
+	list_init(&s->unsettled_link);
+	list_init(&s->linger_link);
+	list_init(&s->starved_link);
+	if (loop_add(e, &s->src, EPOLLIN | EPOLLRDHUP | EPOLLET)) {
+		close(fd);
+		free(s);
+		return NULL;
+	}
+	list_append(&e->socks, &s->link);
+	e->nsocks++;
+	return s;
+}
+
+void sock_due(struct engine *e, struct sock *s)
+{
+	if (list_empty(&s->due_link) && s->state != ST_DEAD)
+		list_append(&e->due, &s->due_link);
+}
+
+void sock_dirty(struct engine *e, struct sock *s)
+{
+	if (list_empty(&s->dirty_link) && s->state != ST_DEAD)
+		list_append(&e->dirty, &s->dirty_link);
+}
+
+void sock_want_out(struct engine *e, struct sock *s, bool on)
+{
+	if (s->out_armed == on)
+		return;
+	s->out_armed = on;
+	/* MOD looks at once, so what became writable a moment ago is not missed. */
+	loop_rearm(e, &s->src, EPOLLIN | EPOLLRDHUP | EPOLLET | (on ? EPOLLOUT : 0));
+}
+
+void sock_free(struct engine *e, struct sock *s, int error)
+{
+	if (s->state == ST_DEAD)
+		return;
+	if (s->state == ST_LISTENING)
+		accept_drop_hand(e, s);
+	s->state = ST_DEAD;
+	table_release(e, s, error);
+	close(s->src.fd);
+	s->src.fd = -1;
+	if (s->tcp)
+		tcp_close(s->tcp, e->now);
+	s->tcp = NULL;
+	list_remove(&s->due_link);
+	list_remove(&s->linger_link);
+	list_remove(&s->starved_link);
+	list_remove(&s->link);
+	list_append(&e->dead, &s->link);
+	e->nsocks--;
+}
+
+void sock_free_clean(struct engine *e, struct sock *s)
+{
+	while (recv(s->src.fd, e->scratch, sizeof(e->scratch), MSG_DONTWAIT) > 0)
+		;
+	sock_free(e, s, 0);
+}
+
+static unsigned fds_left(const struct engine *e)
+{
+	unsigned used = e->nclients + e->nsocks;
+
+	return used < e->fd_limit ? e->fd_limit - used : 0;
+}
+
+/* No fd for anybody: the programs wait in the backlog until one is closed (loop_bury). */
+static void pause_accepting(struct engine *e)
+{
+	e->counters.accept_failures++;
+	e->data_paused = true;
+	loop_rearm(e, &e->data, 0);
+}
+
+static void newcomer(struct engine *e, int fd)
+{
+	struct sock *s;
+	uid_t uid;
+	pid_t pid;
+
+	if (ipc_peer(fd, &uid, &pid) < 0) {
+		close(fd);
+		return;
+	}
+	if (pid == e->pid && uid == e->uid) {
+		accept_adopt(e, fd);
+		return;
+	}
+	s = sock_new(e, fd);
+	if (!s) {
+		e->counters.socks_refused++;
+		return;
+	}
+	s->foreign = uid != e->uid;
+	s->refuse = fds_left(e) < ENGINE_FD_RESERVE || e->nsocks > ENGINE_SOCKS_MAX ? ENFILE : 0;
+	sock_due(e, s);
+}
+
+void sock_accept_ready(struct engine *e, struct source *src, uint32_t events)
+{
+	for (int i = 0; i < ACCEPTS_PER_TURN && !e->data_paused; i++) {
+		int fd = -1;
+
+		if (fds_left(e) > ENGINE_FD_LAST)
+			fd = accept4(e->data.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		else
+			errno = EMFILE;
+		if (fd >= 0)
+			newcomer(e, fd);
+		else if (errno == EAGAIN)
+			return;
+		else if (errno != ECONNABORTED && errno != EINTR)
+			pause_accepting(e);
+	}
+}

@@ -1,0 +1,234 @@
+/*
+ * From settings to a running engine, and back. The order matters: the control name first, for binding it is
+ * what makes the engine unique, and programs may queue there while the rest happens; capabilities are
+ * dropped when the link is open. The loop answers the programs when the address is ours.
+ */
+#include <errno.h>
+#include <malloc.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "core/engine/sock.h"
+#include "core/host/host.h"
+
+static int fail(char error[static IPC_TEXT_LEN], const char *what)
+{
+	int err = errno;
+
+	snprintf(error, IPC_TEXT_LEN, "%s: %s", what, strerror(err));
+	return err;
+}
+
+void engine_init(struct engine *e, const struct settings *settings)
+{
+	memset(e, 0, sizeof(*e));
+	e->settings = *settings;
+	e->uid = geteuid();
+	e->pid = getpid();
+	e->epoll = e->table_fd = -1;
+	e->control.fd = e->data.fd = e->link.fd = e->signals.fd = -1;
+	struct list *lists[] = {&e->clients, &e->socks, &e->due, &e->dirty, &e->unsettled,
+				&e->lingering, &e->selfs, &e->starved, &e->dead};
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+		list_init(lists[i]);
+	e->linger_at = NSEC_NEVER;
+	e->idle_since = NSEC_NEVER;
+}
+
+static int listen_on(struct engine *e, int type, const char *instance)
+{
+	struct sockaddr_un name;
+	socklen_t len = ipc_name(&name, &e->settings, e->uid, instance);
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -1;
+	if (bind(fd, (struct sockaddr *)&name, len) == 0 && listen(fd, ENGINE_BACKLOG) == 0)
+		return fd;
+	int err = errno;
+	close(fd);
+	errno = err;
+	return -1;
+}
+
+int engine_claim_name(struct engine *e, char error[static IPC_TEXT_LEN])
+{
+	e->control.fd = listen_on(e, SOCK_SEQPACKET, NULL);
+	return e->control.fd < 0 ? fail(error, "cannot listen for programs") : 0;
+}
+
+static unsigned raise_fd_limit(void)
+{
+	struct rlimit r = {0};
+
+	getrlimit(RLIMIT_NOFILE, &r);
+	r.rlim_cur = r.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &r))
+		getrlimit(RLIMIT_NOFILE, &r);
+	return (unsigned)MIN(r.rlim_cur, (rlim_t)ENGINE_SOCKS_MAX + ENGINE_FD_RESERVE);
+}
+
+/* The rings of connections come and go: from the heap, not each by mmap and munmap with their page faults. */
+static void keep_heap(void)
+{
+	mallopt(M_MMAP_THRESHOLD, 32 << 20);
+	mallopt(M_TRIM_THRESHOLD, 64 << 20);
+}
+
+static void make_secrets(struct engine *e)
+{
+	static const char digit[] = "0123456789abcdef";
+	uint8_t random[IPC_INSTANCE_LEN];
+
+	randombytes_buf(e->token, sizeof(e->token));
+	randombytes_buf(random, sizeof(random));
+	for (size_t i = 0; i < sizeof(random); i++)
+		e->instance[i] = digit[random[i] & 15];
+}
+
+static int open_host(struct engine *e, char error[static IPC_TEXT_LEN])
+{
+	const struct settings *s = &e->settings;
+	char text[HOST_ERROR_LEN] = "";
+	struct host_config config = {
+		.ifname = s->iface,
+		.ip_auto = s->ip_auto,
+		.ip = s->ip,
+		.has_gateway = s->has_gateway,
+		.gateway = s->gateway,
+		.mac_mode = s->mac_mode == MAC_NIC ? HOST_MAC_NIC
+			    : s->mac_mode == MAC_GIVEN ? HOST_MAC_GIVEN : HOST_MAC_OWN,
+		.mac = s->mac,
+		.link = s->link == LINK_PACKET ? HOST_LINK_PACKET
+			: s->link == LINK_PCAP ? HOST_LINK_PCAP
+			: s->link == LINK_TAP ? HOST_LINK_TAP : HOST_LINK_AUTO,
+		.mtu = s->mtu,
+		.probe = s->probe_rfc ? PROBE_RFC : PROBE_FAST,
+		.has_seed = s->has_seed,
+		.seed = s->seed,
+		.ops = {.deliver = pump_deliver},
+		.ctx = e,
+	};
+
+	e->now = host_clock();
+	e->host = host_open(&config, text, e->now);
+	if (!e->host) {
+		int err = errno;
+
+		snprintf(error, IPC_TEXT_LEN, "%s", text);
+		return err ? err : EIO;
+	}
+	e->stack = host_stack(e->host);
+	e->address = host_address_state(e->host);
+	return 0;
+}
+
+/* Only raw sockets are needed from here on (the link may have to be opened again), by nobody but us. */
+static int drop_privileges(void)
+{
+	static const cap_value_t keep[] = {CAP_NET_RAW};
+	cap_t now = cap_get_proc(), wanted = cap_init();
+	cap_flag_value_t have = CAP_CLEAR;
+	int err = 0;
+
+	if (!now || !wanted)
+		err = errno;
+	if (!err && cap_get_flag(now, CAP_NET_RAW, CAP_PERMITTED, &have) == 0 && have == CAP_SET) {
+		cap_set_flag(wanted, CAP_PERMITTED, 1, keep, CAP_SET);
+		cap_set_flag(wanted, CAP_EFFECTIVE, 1, keep, CAP_SET);
+	}
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (!err && cap_set_proc(wanted))
+		err = errno;
+	cap_free(now);
+	cap_free(wanted);
+	errno = err;
+	return err;
+}
+
+static int catch_signals(struct engine *e)
+{
+	static const int ignored[] = {SIGPIPE, SIGHUP, SIGUSR1, SIGUSR2, SIGALRM};
+	sigset_t set;
+
+	for (size_t i = 0; i < ARRAY_LEN(ignored); i++)
+		signal(ignored[i], SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	/* The mask is whatever the program that started us had: all else must get through. */
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	e->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return e->signals.fd < 0 ? errno : 0;
+}
+
+static int open_parts(struct engine *e, char error[static IPC_TEXT_LEN])
+{
+	int err;
+
+	if (sodium_init() < 0)
+		return fail(error, "libsodium");
+	make_secrets(e);
+	e->fd_limit = raise_fd_limit();
+	keep_heap();
+	if (catch_signals(e) || loop_open(e))
+		return fail(error, "cannot start");
+	if ((errno = table_open(e, e->fd_limit)))
+		return fail(error, "cannot make the table of sockets");
+	e->data.fd = listen_on(e, SOCK_STREAM, e->instance);
+	if (e->data.fd < 0)
+		return fail(error, "cannot listen for connections");
+	err = open_host(e, error);
+	if (err)
+		return err;
+	return drop_privileges() ? fail(error, "cannot drop privileges") : 0;
+}
+
+int engine_start(struct engine *e, char error[static IPC_TEXT_LEN])
+{
+	int err = open_parts(e, error);
+
+	if (!err)
+		loop_sources(e);
+	else if (e->control.fd >= 0)
+		clients_refuse(e, err, error);
+	return err;
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void engine_stop(struct engine *e)
+{
+	/* From here on new programs start a new engine. */
+	close_fd(&e->control.fd);
+	close_fd(&e->data.fd);
+	if (e->stack) {
+		stack_abort_all(e->stack, e->now);
+		loop_run_events(e);
+	}
+	LIST_FOR_EACH(link, &e->socks)
+		sock_free(e, LIST_ENTRY(link, struct sock, link), ENETDOWN);
+	if (e->host) {
+		host_poll(e->host, e->now);
+		host_close(e->host, e->now);
+	}
+	if (e->table)
+		table_close(e);
+	loop_bury(e);
+	clients_close(e);
+	close_fd(&e->signals.fd);
+	close_fd(&e->epoll);
+}
