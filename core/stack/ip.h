@@ -49,7 +49,8 @@ int ip_output(struct stack *s, struct tx_frame *f, const struct ip_meta *m, nsec
 int ip_route_check(const struct stack *s, const struct ipaddr *dst, struct ipaddr *src);
 
 /* Whether packets to `dst` are handed to the neighbour `next_hop`. */
-bool ip_goes_through(const struct stack *s, const struct ipaddr *dst, const struct ipaddr *next_hop);
+bool ip_goes_through(
+	const struct stack *s, const struct ipaddr *dst, const struct ipaddr *next_hop);
 
 /*
  * The checksum of a TCP or UDP packet: right, or vouched for by the link, or
@@ -80,13 +81,13 @@ struct ip_error {
 	const uint8_t *quoted; /* L4 bytes, at least 8; NULL: no packet (the neighbour failed) */
 	size_t quoted_len;
 	int error; /* positive errno: ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EMSGSIZE, EPROTO… */
-	bool hard; /* will not pass: protocol, port (RFC 1122 §4.2.3.9), unknown, prohibited */
+	bool hard;    /* will not pass: protocol, port (RFC 1122 §4.2.3.9), unknown, prohibited */
 	uint16_t mtu; /* with EMSGSIZE: next-hop MTU, 0 from an old router */
 };
 
 /*
- * Validates against the connection (RFC 5927 §4) and acts. With `quoted` NULL: every connection to
- * `remote` whose packets went unanswered.
+ * Validates against the connection (RFC 5927 §4) and acts. With `quoted` NULL `remote` is a
+ * neighbour that did not answer, and every connection whose packets go through it is concerned.
  */
 void tcp_icmp_error(struct stack *s, const struct ip_error *e, nsec now);
 

@@ -13,8 +13,7 @@
  * everybody, because the address may have moved to another machine.
  *
  * Packets wait in copies, since their payload is a ring that moves on. When the neighbour stays
- * silent they are dropped, and TCP is told once per destination among them (a gateway's silence
- * concerns others than the gateway).
+ * silent they are dropped, and TCP is told which neighbour it was.
  */
 #include "core/stack/neigh.h"
 
@@ -82,19 +81,23 @@ static struct neigh *find(struct stack *s, const struct ipaddr *ip)
 	return NULL;
 }
 
-static void drop_oldest_waiting(struct neigh *n)
+static void drop_oldest(struct neigh *n)
 {
 	waiting_free(n->stack, LIST_ENTRY(list_first(&n->pending), struct waiting, link));
 	n->npending--;
-	COUNT(n->stack, ArpPendingDropped);
+}
+
+static void drop_pending(struct neigh *n)
+{
+	while (n->npending > 0)
+		drop_oldest(n);
 }
 
 static void neigh_free(struct neigh *n)
 {
 	struct stack *s = n->stack;
 
-	while (n->npending > 0)
-		drop_oldest_waiting(n);
+	drop_pending(n);
 	timer_cancel(&s->timers, &n->timer);
 	list_remove(&n->bucket);
 	list_remove(&n->lru);
@@ -114,59 +117,22 @@ static void ask(struct neigh *n, nsec now)
 	arp_request(s, &s->address.addr, &n->ip, unicast ? &n->mac : NULL, now);
 }
 
-static struct ipv4_hdr header_of(const struct waiting *w)
-{
-	struct ipv4_hdr h = {0};
-
-	ipv4_parse_quoted(&h, w->frame.head + w->frame.head_at, tx_frame_head_len(&w->frame));
-	return h;
-}
-
-/*
- * Tells TCP about the destination of the first packet, and removes that and all others to the same
- * one.
- */
-static void report_first(struct stack *s, struct list *dropped, nsec now)
-{
-	struct ipv4_hdr first = header_of(LIST_ENTRY(list_first(dropped), struct waiting, link));
-	struct ip_error e = {
-		.local = first.src,
-		.remote = first.dst,
-		.protocol = IP_PROTO_TCP,
-		.error = EHOSTUNREACH,
-	};
-	bool is_tcp = false;
-
-	LIST_FOR_EACH (l, dropped) {
-		struct waiting *w = LIST_ENTRY(l, struct waiting, link);
-		struct ipv4_hdr h = header_of(w);
-
-		if (!ipaddr_equal(&h.dst, &first.dst))
-			continue;
-		is_tcp |= h.protocol == IP_PROTO_TCP;
-		waiting_free(s, w);
-	}
-	if (is_tcp)
-		tcp_icmp_error(s, &e, now);
-}
-
-/*
- * The packets leave the entry before TCP hears of it: what TCP does then may reach this table
- * again.
- */
+/* The packets leave the entry before TCP hears of it: what it does then may reach this table. */
 static void fail(struct neigh *n, nsec now)
 {
 	struct stack *s = n->stack;
-	struct list dropped;
+	struct ip_error e = {
+		.local = s->address.addr,
+		.remote = n->ip,
+		.protocol = IP_PROTO_TCP,
+		.error = EHOSTUNREACH,
+	};
 
 	COUNT(s, ArpFailed);
 	n->state = NEIGH_FAILED;
 	timer_arm(&s->timers, &n->timer, now + ARP_NEGATIVE);
-	list_init(&dropped);
-	list_splice(&dropped, &n->pending);
-	n->npending = 0;
-	while (!list_empty(&dropped))
-		report_first(s, &dropped, now);
+	drop_pending(n);
+	tcp_icmp_error(s, &e, now);
 }
 
 static void fire(struct timer *t, nsec now)
@@ -221,8 +187,10 @@ static int wait_for_answer(struct neigh *n, const struct tx_frame *f)
 
 	if (!w)
 		return -ENOBUFS;
-	if (n->npending == ARP_PENDING_MAX)
-		drop_oldest_waiting(n);
+	if (n->npending == ARP_PENDING_MAX) {
+		COUNT(n->stack, ArpPendingDropped);
+		drop_oldest(n);
+	}
 	list_append(&n->pending, &w->link);
 	n->npending++;
 	return 0;

@@ -24,6 +24,8 @@ struct stack *stack_new(
 	if (!s)
 		return NULL;
 	s->config = *config;
+	if (s->config.tcp_mem_max == 0)
+		s->config.tcp_mem_max = TCP_MEM_DEFAULT;
 	s->ops = *ops;
 	s->ctx = ctx;
 	s->gateway = config->gateway;

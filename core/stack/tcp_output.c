@@ -88,7 +88,8 @@ static void ack_paid(struct tcp *t, const struct tcp_hdr *h)
 	tcp_timer_set(t, TCP_TIMER_DELACK, NSEC_NEVER);
 }
 
-static int transmit(struct tcp *t, struct tcp_hdr *h, uint32_t len, nsec now)
+/* `mss`: payload per segment, should `len` be more. */
+static int transmit(struct tcp *t, struct tcp_hdr *h, uint32_t len, uint32_t mss, nsec now)
 {
 	struct tx_frame f;
 	struct ip_meta m = {
@@ -113,8 +114,8 @@ static int transmit(struct tcp *t, struct tcp_hdr *h, uint32_t len, nsec now)
 	f.csum = FRAME_CSUM_PARTIAL;
 	f.csum_offset = TCP_CSUM_OFFSET;
 	f.l4_from_end = (uint16_t)hdr_len;
-	f.gso_size = len > t->snd.mss ? (uint16_t)t->snd.mss : 0;
-	unsigned segs = len > t->snd.mss ? (len + t->snd.mss - 1) / t->snd.mss : 1;
+	f.gso_size = len > mss ? (uint16_t)mss : 0;
+	unsigned segs = len > mss ? (len + mss - 1) / mss : 1;
 	int err = ip_output(t->stack, &f, &m, now);
 	if (err == -EAGAIN) {
 		tcp_timer_set(t, TCP_TIMER_BUSY, now + BUSY_RETRY_US * USEC);
@@ -129,9 +130,18 @@ static int transmit(struct tcp *t, struct tcp_hdr *h, uint32_t len, nsec now)
 	return err;
 }
 
+/* Payload per segment right now: SACK blocks, while there are holes, take their place from it. */
+static uint32_t effective_mss(const struct tcp *t)
+{
+	unsigned blocks = t->use_sack ? t->rcv.nsack + t->rcv.dsack : 0;
+
+	return blocks ? t->snd.mss - MIN(4 + 8 * blocks, 36u) : t->snd.mss;
+}
+
 /* Sends one (super-)segment; what cannot leave for another reason than a full link is as good as lost on the way. */
 static bool send_segment(struct tcp *t, const struct outgoing *o, nsec now)
 {
+	uint32_t mss = effective_mss(t);
 	struct tcp_hdr h;
 
 	init_header(t, &h, o, now);
@@ -139,18 +149,10 @@ static bool send_segment(struct tcp *t, const struct outgoing *o, nsec now)
 		(o->len == 0 || t->rcv.nsack || t->rcv.dsack))
 		add_sack(t, &h);
 	set_window(t, &h);
-	if (transmit(t, &h, o->len, now) == -EAGAIN)
+	if (transmit(t, &h, o->len, mss, now) == -EAGAIN)
 		return false;
 	ack_paid(t, &h);
 	return true;
-}
-
-/* Payload per segment right now: SACK blocks, while there are holes, take their place from it. */
-static uint32_t effective_mss(const struct tcp *t)
-{
-	unsigned blocks = t->use_sack ? t->rcv.nsack + t->rcv.dsack : 0;
-
-	return blocks ? t->snd.mss - MIN(4 + 8 * blocks, 36u) : t->snd.mss;
 }
 
 static void send_syn(struct tcp *t, nsec now)
@@ -163,7 +165,7 @@ static void send_syn(struct tcp *t, nsec now)
 	struct tcp_hdr h;
 	init_header(t, &h, &o, now);
 	set_window(t, &h);
-	int err = transmit(t, &h, 0, now);
+	int err = transmit(t, &h, 0, t->snd.mss, now);
 	if (err == -EAGAIN)
 		return;
 	t->snd.syn_due = false;
@@ -263,7 +265,7 @@ static uint32_t sendable(struct tcp *t, uint32_t mss, nsec now)
 	int32_t window = seq_diff(seq_add(t->snd.una, t->snd.wnd), t->snd.nxt);
 	uint32_t room = congestion_room(t);
 
-	if (unsent == 0 || window <= 0)
+	if (t->snd.fin_sent || unsent == 0 || window <= 0)
 		return 0;
 	if (room < MIN(mss, unsent) && tcp_in_flight(t) > 0) {
 		t->cwnd_limited = true;

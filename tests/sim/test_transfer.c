@@ -1,0 +1,187 @@
+/*
+ * Whole transfers between two stacks in virtual time: every byte arrives once, in order, whatever the wire
+ * does; memory returns to zero. SIM_SEEDS sets how many random networks are tried, SIM_SEED replays one.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "tests/sim/invariant.h"
+#include "tests/sim/sim.h"
+
+static uint64_t count(struct sim *s, unsigned side, enum counter c)
+{
+	return stack_counters(s->side[side].stack)->v[c];
+}
+
+/* Runs until nothing is left to happen: TIME-WAIT ends, and everything was given back. */
+static void assert_all_freed(struct sim *s)
+{
+	nsec until = s->now + 1000 * SEC;
+
+	while (sim_step(s, until))
+		;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(stack_memory(s->side[i].stack), 0);
+		assert_int_equal(stack_socket_count(s->side[i].stack), 0);
+	}
+	sim_free(s);
+}
+
+static void begin(struct sim *s, uint64_t seed, uint32_t gso_max)
+{
+	sim_init(s, seed, gso_max);
+	s->check = invariant_check;
+}
+
+static void a_clean_wire_needs_no_retransmission(void **state)
+{
+	struct sim s;
+	struct sim_flow f = {.to_send = {5000000, 3000000}};
+
+	begin(&s, 1, 65536);
+	for (int i = 0; i < 2; i++)
+		s.side[i].wire.delay = 5 * MSEC;
+	assert_true(sim_run_flow(&s, &f, 60 * SEC));
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(count(&s, i, CNT_TcpRetransSegs), 0);
+		assert_int_equal(count(&s, i, CNT_TcpExtDupDropped), 0);
+		assert_int_equal(count(&s, i, CNT_TcpOutRsts), 0);
+	}
+	assert_all_freed(&s);
+}
+
+static void a_full_queue_is_filled_without_collapse(void **state)
+{
+	struct sim s;
+	struct sim_flow f = {.to_send = {20000000, 0}};
+
+	begin(&s, 1, 65536);
+	for (int i = 0; i < 2; i++)
+		s.side[i].wire =
+			(struct sim_wire){.delay = 10 * MSEC, .rate = 100000000, .queue = 125000};
+	assert_true(sim_run_flow(&s, &f, 60 * SEC));
+	assert_int_equal(count(&s, 0, CNT_TcpExtTimeouts), 0);
+	/* 20 MB at 100 Mbit/s are 1.6 s; slow start and one halving may cost a third more. */
+	assert_true(f.finished_at - 1 * SEC < 2200 * MSEC);
+	assert_all_freed(&s);
+}
+
+static void a_slow_reader_closes_the_window_and_loses_nothing(void **state)
+{
+	struct sim s;
+	struct sim_flow f = {.to_send = {3000000, 0}, .reader_rate = 1000};
+
+	begin(&s, 1, 65536);
+	for (int i = 0; i < 2; i++)
+		s.side[i].wire.delay = 1 * MSEC;
+	assert_true(sim_run_flow(&s, &f, 600 * SEC));
+	assert_true(f.finished_at - 1 * SEC >= 2900 * MSEC);
+	assert_int_equal(count(&s, 0, CNT_TcpRetransSegs), 0);
+	assert_all_freed(&s);
+}
+
+static void run_masked(uint64_t mask, unsigned side)
+{
+	struct sim s;
+	struct sim_flow f = {.to_send = {30000, 10000}};
+
+	begin(&s, 7, side ? 0 : 65536);
+	s.side[0].wire.delay = s.side[1].wire.delay = 10 * MSEC;
+	s.side[side].wire.loss_mask = mask;
+	if (!sim_run_flow(&s, &f, 300 * SEC)) {
+		print_error("mask %#llx of side %u: received %llu and %llu, errors %d %d\n",
+			(unsigned long long)mask, side, (unsigned long long)f.received[0],
+			(unsigned long long)f.received[1], f.error[0], f.error[1]);
+		fail();
+	}
+	assert_all_freed(&s);
+}
+
+/* Open, transfer and close: whichever one or two frames are lost. */
+static void any_two_lost_frames_are_survived(void **state)
+{
+	enum { FRAMES = 32 };
+
+	for (unsigned side = 0; side < 2; side++) {
+		for (unsigned a = 0; a < FRAMES; a++) {
+			for (unsigned b = a; b < FRAMES; b++)
+				run_masked(UINT64_C(1) << a | UINT64_C(1) << b, side);
+		}
+	}
+}
+
+static uint32_t up_to(struct sim *s, uint32_t most)
+{
+	return (uint32_t)(sim_random(s) % (most + 1));
+}
+
+static void random_wire(struct sim *s, struct sim_wire *w)
+{
+	static const uint64_t rates[] = {0, 1000000, 10000000, 100000000, 1000000000};
+
+	w->delay = (nsec)up_to(s, 50) * MSEC;
+	w->jitter = (nsec)up_to(s, 5) * MSEC;
+	w->rate = rates[up_to(s, 4)];
+	w->queue = 10000 + up_to(s, 200000);
+	w->loss = up_to(s, 3) ? up_to(s, 3000) : 0;
+	if (up_to(s, 3) == 0) {
+		w->burst_begin = up_to(s, 300);
+		w->burst_end = 6000 + up_to(s, 30000);
+	}
+	w->reorder = up_to(s, 2) ? 0 : up_to(s, 6000);
+	w->reorder_delay = (nsec)up_to(s, 20) * MSEC;
+	w->duplicate = up_to(s, 2) ? 0 : up_to(s, 3000);
+	w->corrupt = up_to(s, 2) ? 0 : up_to(s, 600);
+}
+
+static void run_seed(uint64_t seed)
+{
+	struct sim s;
+	struct sim_flow f = {0};
+
+	begin(&s, seed, seed & 1 ? 65536 : 0);
+	for (int i = 0; i < 2; i++) {
+		random_wire(&s, &s.side[i].wire);
+		f.to_send[i] = up_to(&s, 300000);
+	}
+	if (!sim_run_flow(&s, &f, 3600 * SEC)) {
+		print_error(
+			"SIM_SEED=%llu: %llu of %llu and %llu of %llu, errors %d %d, wrong %d\n",
+			(unsigned long long)seed, (unsigned long long)f.received[1],
+			(unsigned long long)f.to_send[0], (unsigned long long)f.received[0],
+			(unsigned long long)f.to_send[1], f.error[0], f.error[1], f.wrong);
+		fail();
+	}
+	assert_all_freed(&s);
+}
+
+static void random_networks_lose_no_byte(void **state)
+{
+	const char *one = getenv("SIM_SEED"), *many = getenv("SIM_SEEDS");
+	uint64_t n = many ? strtoull(many, NULL, 10) : 300;
+
+	if (one) {
+		run_seed(strtoull(one, NULL, 10));
+		return;
+	}
+	for (uint64_t seed = 1; seed <= n; seed++)
+		run_seed(seed);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_clean_wire_needs_no_retransmission),
+		cmocka_unit_test(a_full_queue_is_filled_without_collapse),
+		cmocka_unit_test(a_slow_reader_closes_the_window_and_loses_nothing),
+		cmocka_unit_test(any_two_lost_frames_are_survived),
+		cmocka_unit_test(random_networks_lose_no_byte),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
