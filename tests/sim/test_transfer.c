@@ -2,6 +2,7 @@
  * Whole transfers between two stacks in virtual time: every byte arrives once, in order, whatever the wire
  * does; memory returns to zero. SIM_SEEDS sets how many random networks are tried, SIM_SEED replays one.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -131,7 +132,7 @@ static void random_wire(struct sim *s, struct sim_wire *w)
 	w->loss = up_to(s, 3) ? up_to(s, 3000) : 0;
 	if (up_to(s, 3) == 0) {
 		w->burst_begin = up_to(s, 300);
-		w->burst_end = 6000 + up_to(s, 30000);
+		w->burst_end = 26000 + up_to(s, 30000);
 	}
 	w->reorder = up_to(s, 2) ? 0 : up_to(s, 6000);
 	w->reorder_delay = (nsec)up_to(s, 20) * MSEC;
@@ -139,7 +140,15 @@ static void random_wire(struct sim *s, struct sim_wire *w)
 	w->corrupt = up_to(s, 2) ? 0 : up_to(s, 600);
 }
 
-static void run_seed(uint64_t seed)
+/* Bursts can swallow every SYN or ARP request there is: then the right answer is an honest errno. */
+static bool never_connected(const struct sim_flow *f)
+{
+	return (f->error[0] == ETIMEDOUT || f->error[0] == EHOSTUNREACH) && f->sent[0] == 0 &&
+	       f->received[0] + f->received[1] == 0;
+}
+
+/* True: the transfer happened. */
+static bool run_seed(uint64_t seed)
 {
 	struct sim s;
 	struct sim_flow f = {0};
@@ -149,7 +158,8 @@ static void run_seed(uint64_t seed)
 		random_wire(&s, &s.side[i].wire);
 		f.to_send[i] = up_to(&s, 300000);
 	}
-	if (!sim_run_flow(&s, &f, 3600 * SEC)) {
+	bool done = sim_run_flow(&s, &f, 3600 * SEC);
+	if (!done && !never_connected(&f)) {
 		print_error(
 			"SIM_SEED=%llu: %llu of %llu and %llu of %llu, errors %d %d, wrong %d\n",
 			(unsigned long long)seed, (unsigned long long)f.received[1],
@@ -158,19 +168,21 @@ static void run_seed(uint64_t seed)
 		fail();
 	}
 	assert_all_freed(&s);
+	return done;
 }
 
 static void random_networks_lose_no_byte(void **state)
 {
 	const char *one = getenv("SIM_SEED"), *many = getenv("SIM_SEEDS");
-	uint64_t n = many ? strtoull(many, NULL, 10) : 300;
+	uint64_t n = many ? strtoull(many, NULL, 10) : 1000, done = 0;
 
 	if (one) {
 		run_seed(strtoull(one, NULL, 10));
 		return;
 	}
 	for (uint64_t seed = 1; seed <= n; seed++)
-		run_seed(seed);
+		done += run_seed(seed);
+	assert_true(done * 100 >= n * 99);
 }
 
 int main(void)
