@@ -44,6 +44,7 @@
 #include "core/stack/tcp.h"
 
 struct engine;
+struct epoll_event;
 struct host;
 struct sock;
 
@@ -131,6 +132,7 @@ void engine_stop(struct engine *e);
 /* loop.c */
 int loop_open(struct engine *e);
 void loop_run(struct engine *e);
+void loop_turn(struct engine *e, struct epoll_event *events, int n); /* one turn, after the sleep; e->now is set */
 int loop_add(struct engine *e, struct source *src, uint32_t events);
 void loop_rearm(struct engine *e, struct source *src, uint32_t events);
 void loop_sources(struct engine *e);    /* names, link and signals into the epoll */

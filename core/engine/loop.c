@@ -46,7 +46,7 @@ void loop_rearm(struct engine *e, struct source *src, uint32_t events)
 
 static nsec next_deadline(const struct engine *e)
 {
-	nsec at = nsec_min(host_deadline(e->host), e->linger_at);
+	nsec at = nsec_min(stack_deadline(e->stack), e->linger_at);
 
 	if (!list_empty(&e->due))
 		return 0;
@@ -213,11 +213,15 @@ static void follow_address(struct engine *e)
 static void run_stack(struct engine *e)
 {
 	for (int i = 0; i < STACK_ROUNDS; i++) {
-		host_poll(e->host, e->now);
+		if (e->host)
+			host_poll(e->host, e->now);
+		else
+			stack_poll(e->stack, e->now);
 		if (!loop_run_events(e))
 			break;
 	}
-	follow_address(e);
+	if (e->host)
+		follow_address(e);
 }
 
 static void watch_idleness(struct engine *e)
@@ -230,15 +234,10 @@ static void watch_idleness(struct engine *e)
 		e->stopping = true;
 }
 
-static void turn(struct engine *e)
+void loop_turn(struct engine *e, struct epoll_event *events, int n)
 {
-	struct epoll_event events[EVENTS_PER_TURN];
-	int n = wait_for_events(e, events);
-
-	dispatch(e, events, n, SOURCE_ACCEPT);
-	dispatch(e, events, n, SOURCE_CONTROL);
-	dispatch(e, events, n, SOURCE_LINK);
-	dispatch(e, events, n, SOURCE_DATA);
+	for (unsigned class = 0; class < SOURCE_CLASSES; class++)
+		dispatch(e, events, n, class);
 	serve_due(e);
 	if (e->now >= e->linger_at)
 		conn_ask_lingering(e);
@@ -250,6 +249,8 @@ static void turn(struct engine *e)
 
 void loop_run(struct engine *e)
 {
+	struct epoll_event events[EVENTS_PER_TURN];
+
 	while (!e->stopping)
-		turn(e);
+		loop_turn(e, events, wait_for_events(e, events));
 }

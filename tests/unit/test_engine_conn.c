@@ -1,0 +1,477 @@
+/*
+ * The engine between a program's socket and a peer: what one side does is what the other side sees.
+ */
+#include "tests/unit/engine_rig.h"
+
+#include <sys/ioctl.h>
+
+#define TEST(name) static void name(void **state)
+
+enum { CLEAN_END = POLLIN | POLLOUT | POLLRDHUP | POLLHUP, RESET = CLEAN_END | POLLERR, BIG = 3 << 20, HUGE = 20 << 20 };
+
+static void fill(uint8_t *data, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		data[i] = (uint8_t)(i * 7 + i / 251);
+}
+
+static void expect_read(int fd, const char *text)
+{
+	char got[64];
+	ssize_t n = recv(fd, got, sizeof(got), MSG_DONTWAIT);
+
+	assert_int_equal(n, strlen(text));
+	assert_memory_equal(got, text, strlen(text));
+}
+
+static void expect_peer(struct engine_rig *r, struct tcp *t, const char *text)
+{
+	char got[64];
+
+	assert_int_equal(peer_read(r, t, got, sizeof(got)), strlen(text));
+	assert_memory_equal(got, text, strlen(text));
+}
+
+TEST(a_connect_is_writable_only_when_established)
+{
+	struct engine_rig *r = engine_rig_new();
+	struct tcp *listener = peer_listen(r, 80);
+	int fd = program_socket(r);
+
+	r->cut = true;
+	program_request(fd, IPC_CONNECT, 80);
+	engine_turns(r, 0);
+	assert_int_equal(program_poll(fd), 0);
+	assert_int_equal(program_table(r, fd).tcp_state, 2);
+	r->cut = false;
+	engine_turns(r, 5 * SEC);
+	assert_int_equal(program_poll(fd), POLLOUT);
+	assert_int_equal(program_table(r, fd).tcp_state, 1);
+	assert_int_equal(program_table(r, fd).remote.port, 80);
+	assert_non_null(tcp_accept(listener));
+	close(fd);
+	engine_rig_free(r);
+}
+
+TEST(a_refused_connect_leaves_its_errno)
+{
+	struct engine_rig *r = engine_rig_new();
+	int fd = program_socket(r);
+
+	program_request(fd, IPC_CONNECT, 81);
+	engine_turns(r, 0);
+	assert_int_equal(program_poll(fd), RESET);
+	assert_int_equal(program_table(r, fd).error, ECONNREFUSED);
+	assert_int_equal(program_table(r, fd).use, IPC_SLOT_DEAD);
+	assert_int_equal(r->e.nsocks, 0);
+	close(fd);
+	engine_rig_free(r);
+}
+
+TEST(a_silent_peer_is_a_timeout)
+{
+	struct engine_rig *r = engine_rig_new();
+	int fd = program_socket(r);
+
+	r->cut = true;
+	program_option(fd, IPC_OPT_SYNCNT, 2);
+	program_request(fd, IPC_CONNECT, 80);
+	for (int i = 0; i < 20; i++)
+		engine_turns(r, SEC);
+	assert_int_equal(program_poll(fd), RESET);
+	/* Nobody answers ARP either. */
+	assert_int_equal(program_table(r, fd).error, EHOSTUNREACH);
+	close(fd);
+	engine_rig_free(r);
+}
+
+TEST(small_messages_cross_both_ways_whole_and_at_once)
+{
+	struct engine_rig *r = engine_rig_new();
+	struct tcp *t;
+	int fd = program_connected(r, &t);
+
+	for (int i = 0; i < 50; i++) {
+		assert_int_equal(write(fd, "ping", 4), 4);
+		engine_turns(r, 0);
+		expect_peer(r, t, "ping");
+		assert_int_equal(peer_write(r, t, "pong!", 5), 5);
+		engine_turns(r, 0);
+		expect_read(fd, "pong!");
+	}
+	close(fd);
+	engine_rig_free(r);
+}
+
+TEST(everything_is_forwarded_and_one_byte_stays)
+{
+	struct engine_rig *r = engine_rig_new();
+	struct tcp *t;
+	int fd = program_connected(r, &t), queued = -1;
+	struct sock *s = LIST_ENTRY(list_first(&r->e.socks), struct sock, link);
+	static char data[9000];
+
+	for (size_t n = 1; n <= sizeof(data); n += n < 5 ? 1 : 1021) {
+		assert_int_equal(write(fd, data, n), n);
+		engine_turns(r, 0);
+		assert_int_equal(peer_read(r, t, data, sizeof(data)), n);
+		assert_int_equal(ioctl(s->src.fd, FIONREAD, &queued), 0);
+		assert_int_equal(queued, 1);
+		assert_int_equal(s->held, 1);
+	}
+	close(fd);
+	engine_rig_free(r);
+}
+
+TEST(a_big_upload_arrives_unchanged)
+{
+	struct engine_rig *r = engine_rig_new();
+	uint8_t *out = malloc(BIG), *in = malloc(BIG);
+	size_t sent = 0, got = 0, step = 1;
+	struct tcp *t;
+	int fd = program_connected(r, &t);
+
+	fill(out, BIG);
+	while (got < BIG) {
+		size_t part = MIN(BIG - sent, step = step * 5 % 70001 + 1);
+		ssize_t n = part ? send(fd, out + sent, part, MSG_DONTWAIT) : 0;
+
+		sent += n > 0 ? (size_t)n : 0;
+		engine_turns(r, n > 0 ? 0 : 50 * MSEC);
+		/* A slow reader now and then, so that the ring and the queue fill. */
+		if (sent % 7 == 0 || sent == BIG || n < 0)
+			got += peer_read(r, t, in + got, BIG - got);
+	}
+	assert_memory_equal(in, out, BIG);
+	close(fd);
+	free(in);
+	free(out);
+	engine_rig_free(r);
+}
+
+TEST(a_big_download_arrives_unchanged_though_the_program_is_slow)
+{
+	struct engine_rig *r = engine_rig_new();
+	uint8_t *out = malloc(HUGE), *in = malloc(HUGE);
+	size_t sent = 0, got = 0, stuck = 0;
+	struct tcp *t;
+	int fd = program_connected(r, &t);
+
+	fill(out, HUGE);
+	/* Nobody reads: the window closes. */
+	for (int i = 0; i < 100; i++) {
+		sent += peer_write(r, t, out + sent, HUGE - sent);
+		engine_turns(r, 50 * MSEC);
+	}
+	stuck = sent;
+	assert_true(stuck < HUGE);
+	while (got < HUGE) {
+		ssize_t n = recv(fd, in + got, MIN(HUGE - got, (size_t)30011), MSG_DONTWAIT);
+
+		got += n > 0 ? (size_t)n : 0;
+		if (sent < HUGE)
+			sent += peer_write(r, t, out + sent, HUGE - sent);
+		engine_turns(r, n > 0 ? 0 : 50 * MSEC);
+	}
+	assert_memory_equal(in, out, HUGE);
+	close(fd);
+	free(in);
+	free(out);
+	engine_rig_free(r);
+}
+
+TEST(the_peers_fin_is_an_end_and_writing_goes_on)
+{
+	struct engine_rig *r = engine_rig_new();
+	struct tcp *t;
+	int fd = program_connected(r, &t);
+
+	peer_write(r, t, "bye", 3);
+	tcp_shutdown(t, r->e.now);
+	engine_turns(r, 0);
+	assert_int_equal(program_poll(fd), POLLIN | POLLOUT | POLLRDHUP);
+	expect_read(fd, "bye");
+	expect_read(fd, "");
+	assert_int_equal(write(fd, "wait", 4), 4);
+	engine_turns(r, 0);
+	expect_peer(r, t, "wait");
+	shutdown(fd, SHUT_WR);
+	engine_turns(r, 0);
+	assert_true(tcp_recv_eof(t));
+	/* Both done: a clean end, no error, nothing left. */
+	assert_int_equal(program_poll(fd), CLEAN_END);
+	assert_int_equal(r->e.nsocks, 0);
+	assert_int_equal(program_table(r, fd).error, 0);
+	close(fd);
+	engine_rig_free(r);
+}
+
+TEST(shut_wr_by_the_program_is_a_fin_behind_the_data)
+{
+	struct engine_rig *r = engine_rig_new();
+	struct tcp *t;
+	int fd = program_connected(r, &t);
+
+	assert_int_equal(write(fd, "last words", 10), 10);
+	shutdown(fd, SHUT_WR);
+	engine_turns(r, 0);
+	expect_peer(r, t, "last words");
+	assert_true(tcp_recv_eof(t));
+	peer_write(r, t, "answer", 6);
+	engine_turns(r, 0);
+	expect_read(fd, "answer");
+	assert_int_equal(program_poll(fd), POLLOUT);
+	tcp_close(t, r->e.now);
+	engine_turns(r, 0);
+	assert_int_equal(program_poll(fd), CLEAN_END);
+	assert_int_equal(r->e.nsocks, 0);
+	assert_int_equal(r->resets, 0);
+	close(fd);
+	engine_rig_free(r);
+}
+
+TEST(a_close_sends_everything_then_fin)
+{
+	struct engine_rig *r = engine_rig_new();
+	static uint8_t out[150000], in[150000];
+	size_t sent = 0, got = 0;
+	struct tcp *t;
+	int fd = program_connected(r, &t);
+	ssize_t n;
+
+	fill(out, sizeof(out));
+	while (sent < sizeof(out) && (n = send(fd, out + sent, sizeof(out) - sent, MSG_DONTWAIT)) > 0)
+		sent += (size_t)n;
+	close(fd);
+	for (int i = 0; i < 100 && !tcp_recv_eof(t); i++) {
+		engine_turns(r, 10 * MSEC);
+		got += peer_read(r, t, in + got, sizeof(in) - got);
+	}
+	assert_true(tcp_recv_eof(t));
+	assert_int_equal(got, sent);
+	assert_memory_equal(in, out, got);
+	assert_int_equal(r->resets, 0);
+	assert_int_equal(r->e.nsocks, 0);
+	engine_rig_free(r);
+}
+
+TEST(a_close_with_unread_data_is_a_reset)
+{
+	struct engine_rig *r = engine_rig_new();
+	struct tcp *t;
+	int fd = program_connected(r, &t);
+
+	peer_write(r, t, "unread", 6);
+	engine_turns(r, 0);
+	close(fd);
+	engine_turns(r, 0);
+	assert_int_equal(tcp_error(t), ECONNRESET);
+	assert_int_equal(r->e.nsocks, 0);
+	engine_rig_free(r);
+}
+
+TEST(linger_zero_is_a_reset)
+{
+	struct engine_rig *r = engine_rig_new();
+	struct tcp *t;
+	int fd;
+
+	program_option(-1, IPC_OPT_LINGER, 0);
+	fd = program_connected(r, &t);
+	assert_int_equal(write(fd, "never sent", 10), 10);
+	close(fd);
+	engine_turns(r, 0);
+	assert_int_equal(tcp_error(t), ECONNRESET);
+	assert_int_equal(tcp_recv_queued(t), 0);
+	engine_rig_free(r);
+}
+
+TEST(a_close_after_the_peers_fin_is_a_fin)
+{
+	struct engine_rig *r = engine_rig_new();
+	struct tcp *t;
+	int fd = program_connected(r, &t);
+
+	tcp_shutdown(t, r->e.now);
+	engine_turns(r, 0);
+	expect_read(fd, "");
+	assert_int_equal(write(fd, "ok", 2), 2);
+	close(fd);
+	engine_turns(r, 0);
+	expect_peer(r, t, "ok");
+	assert_true(tcp_recv_eof(t));
+	assert_int_equal(r->resets, 0);
+	assert_int_equal(r->e.nsocks, 0);
+	engine_rig_free(r);
+}
+
+TEST(a_close_while_the_fin_is_unacknowledged_is_found_by_asking)
+{
+	struct engine_rig *r = engine_rig_new();
+	struct tcp *t;
+	int fd = program_connected(r, &t);
+
+	tcp_shutdown(t, r->e.now);
+	engine_turns(r, 0);
+	r->cut = true;
+	shutdown(fd, SHUT_WR);
+	engine_turns(r, 2 * SEC);
+	assert_int_equal(r->e.nsocks, 1);
+	close(fd);
+	engine_turns(r, 0);
+	engine_turns(r, 2 * SEC);
+	assert_int_equal(r->e.nsocks, 0);
+	engine_rig_free(r);
+}
+
+TEST(a_reset_comes_after_the_data_and_with_an_errno)
+{
+	struct engine_rig *r = engine_rig_new();
+	struct tcp *t;
+	int fd = program_connected(r, &t);
+	char byte;
+
+	peer_write(r, t, "half a page", 11);
+	engine_turns(r, 0);
+	tcp_abort(t, r->e.now);
+	engine_turns(r, 0);
+	expect_read(fd, "half a page");
+	assert_int_equal(program_poll(fd), RESET);
+	assert_int_equal(recv(fd, &byte, 1, 0), -1);
+	assert_int_equal(errno, ECONNRESET);
+	assert_int_equal(program_table(r, fd).error, ECONNRESET);
+	assert_int_equal(r->e.nsocks, 0);
+	close(fd);
+	engine_rig_free(r);
+}
+
+TEST(acknowledged_data_is_delivered_before_a_reset_however_slow_the_program)
+{
+	struct engine_rig *r = engine_rig_new();
+	uint8_t *out = malloc(BIG), *in = malloc(BIG);
+	size_t sent = 0, got = 0, acked;
+	struct tcp *t;
+	int fd = program_connected(r, &t);
+	ssize_t n;
+
+	fill(out, BIG);
+	for (int i = 0; i < 50; i++) {
+		sent += peer_write(r, t, out + sent, BIG - sent);
+		engine_turns(r, 50 * MSEC);
+	}
+	acked = sent - tcp_send_queued(t);
+	assert_true(acked > 500000);
+	tcp_abort(t, r->e.now);
+	engine_turns(r, 0);
+	assert_false(program_poll(fd) & POLLERR);
+	while ((n = recv(fd, in + got, BIG - got, MSG_DONTWAIT)) > 0) {
+		got += (size_t)n;
+		engine_turns(r, 0);
+	}
+	assert_int_equal(n, -1);
+	assert_int_equal(errno, ECONNRESET);
+	assert_int_equal(got, acked);
+	assert_memory_equal(in, out, got);
+	close(fd);
+	free(in);
+	free(out);
+	engine_rig_free(r);
+}
+
+TEST(shut_rd_discards_and_the_connection_lives)
+{
+	struct engine_rig *r = engine_rig_new();
+	struct tcp *t;
+	int fd = program_connected(r, &t);
+	static char data[100000];
+
+	shutdown(fd, SHUT_RD);
+	for (int i = 0; i < 20; i++) {
+		peer_write(r, t, data, sizeof(data));
+		engine_turns(r, 50 * MSEC);
+	}
+	assert_int_equal(tcp_send_queued(t), 0);
+	assert_int_equal(write(fd, "still here", 10), 10);
+	engine_turns(r, 0);
+	expect_peer(r, t, "still here");
+	assert_int_equal(r->resets, 0);
+	close(fd);
+	engine_rig_free(r);
+}
+
+TEST(shut_rdwr_is_a_fin_and_a_clean_end)
+{
+	struct engine_rig *r = engine_rig_new();
+	struct tcp *t;
+	int fd = program_connected(r, &t);
+
+	assert_int_equal(write(fd, "done", 4), 4);
+	shutdown(fd, SHUT_RDWR);
+	engine_turns(r, 0);
+	expect_peer(r, t, "done");
+	assert_true(tcp_recv_eof(t));
+	assert_int_equal(program_poll(fd), CLEAN_END);
+	assert_int_equal(r->resets, 0);
+	close(fd);
+	engine_rig_free(r);
+}
+
+TEST(the_engines_death_is_a_reset)
+{
+	struct engine_rig *r = engine_rig_new();
+	struct tcp *t;
+	int fd = program_connected(r, &t);
+	char byte;
+
+	engine_rig_free(r);
+	assert_int_equal(program_poll(fd), RESET);
+	assert_int_equal(recv(fd, &byte, 1, 0), -1);
+	close(fd);
+}
+
+TEST(siocoutq_falls_to_zero_by_acks_alone)
+{
+	struct engine_rig *r = engine_rig_new();
+	struct tcp *t;
+	int fd = program_connected(r, &t);
+
+	r->cut = true;
+	assert_int_equal(write(fd, "12345", 5), 5);
+	engine_turns(r, 0);
+	assert_int_equal(program_table(r, fd).unsent, 5);
+	r->cut = false;
+	engine_turns(r, SEC);
+	engine_turns(r, SEC);
+	assert_int_equal(program_table(r, fd).unsent, 0);
+	assert_true(program_table(r, fd).tcp_info_len > 100);
+	close(fd);
+	engine_rig_free(r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_connect_is_writable_only_when_established),
+		cmocka_unit_test(a_refused_connect_leaves_its_errno),
+		cmocka_unit_test(a_silent_peer_is_a_timeout),
+		cmocka_unit_test(small_messages_cross_both_ways_whole_and_at_once),
+		cmocka_unit_test(everything_is_forwarded_and_one_byte_stays),
+		cmocka_unit_test(a_big_upload_arrives_unchanged),
+		cmocka_unit_test(a_big_download_arrives_unchanged_though_the_program_is_slow),
+		cmocka_unit_test(the_peers_fin_is_an_end_and_writing_goes_on),
+		cmocka_unit_test(shut_wr_by_the_program_is_a_fin_behind_the_data),
+		cmocka_unit_test(a_close_sends_everything_then_fin),
+		cmocka_unit_test(a_close_with_unread_data_is_a_reset),
+		cmocka_unit_test(linger_zero_is_a_reset),
+		cmocka_unit_test(a_close_after_the_peers_fin_is_a_fin),
+		cmocka_unit_test(a_close_while_the_fin_is_unacknowledged_is_found_by_asking),
+		cmocka_unit_test(a_reset_comes_after_the_data_and_with_an_errno),
+		cmocka_unit_test(acknowledged_data_is_delivered_before_a_reset_however_slow_the_program),
+		cmocka_unit_test(shut_rd_discards_and_the_connection_lives),
+		cmocka_unit_test(shut_rdwr_is_a_fin_and_a_clean_end),
+		cmocka_unit_test(the_engines_death_is_a_reset),
+		cmocka_unit_test(siocoutq_falls_to_zero_by_acks_alone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
