@@ -59,7 +59,13 @@ struct rig {
 
 /* --- addresses --- */
 
-#define V4(a, b, c, d) ((struct ipaddr){{[10] = 0xff, 0xff, (a), (b), (c), (d)}})
+#define V4_INIT(a, b, c, d)                                                                        \
+	{                                                                                          \
+		{                                                                                  \
+			[10] = 0xff, 0xff, (a), (b), (c), (d)                                      \
+		}                                                                                  \
+	}
+#define V4(a, b, c, d) ((struct ipaddr)V4_INIT(a, b, c, d))
 #define HOST(n) V4(10, 0, (n) / 256 % 256, (n) % 256)
 #define US HOST(2)
 #define GATEWAY HOST(1)
