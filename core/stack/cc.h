@@ -16,13 +16,16 @@ struct tcp;
 struct cc_state {
 	uint32_t cwnd;     /* bytes */
 	uint32_t ssthresh; /* bytes; UINT32_MAX until the first loss */
-	uint32_t counted; /* bytes acknowledged towards the next increase in congestion avoidance */
-	uint64_t priv[8]; /* the controller's own */
+	uint32_t counted;  /* progress towards the next increase in congestion avoidance */
+	uint64_t priv[12]; /* the controller's own */
 };
 
 struct cc_ops {
 	const char *name; /* as in TCP_CONGESTION */
 	void (*init)(struct tcp *t, nsec now);
+
+	/* A round-trip time was measured; may be NULL. */
+	void (*rtt)(struct tcp *t, nsec rtt, nsec now);
 
 	/* `acked` bytes left the network and the window was in use: grow. Not called during recovery. */
 	void (*ack)(struct tcp *t, uint32_t acked, nsec now);
@@ -34,6 +37,6 @@ struct cc_ops {
 	void (*timeout)(struct tcp *t, nsec now);
 };
 
-extern const struct cc_ops cc_reno;
+extern const struct cc_ops cc_reno, cc_cubic;
 
 #endif

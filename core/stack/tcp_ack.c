@@ -49,6 +49,8 @@ static void sample_rtt(struct tcp *t, const struct segment *g, const struct ack_
 {
 	if (r->rtt > 0) {
 		tcp_rtt_sample(t, r->rtt);
+		if (t->cc->rtt && t->cong.cwnd > 0)
+			t->cc->rtt(t, r->rtt, now);
 		return;
 	}
 	/* Only retransmitted ranges were acknowledged: the echo tells which transmission it was (RFC 7323 §4.1). */
