@@ -46,18 +46,18 @@ two_hundred()
 }
 
 @test "200 of 200 with forwarding on in the host" {
-	in_client sysctl -qw net.ipv4.conf.all.forwarding=1
+	set_sysctl client net/ipv4/conf/all/forwarding 1
 	capture_start forwarding 100
 	run two_hundred
 	assert_output 200
 	capture_stop
-	in_client sysctl -qw net.ipv4.conf.all.forwarding=0
+	set_sysctl client net/ipv4/conf/all/forwarding 0
 	assert_kernel_silent
 }
 
 @test "200 of 200 with the MAC of the NIC, forwarding off" {
 	export TEECEE_MAC=nic TEECEE_IP=10.77.0.130/24
-	in_client sysctl -qw net.ipv4.conf.all.forwarding=0
+	set_sysctl client net/ipv4/conf/all/forwarding 0
 	capture_start nic 100
 	run two_hundred
 	assert_output 200

@@ -108,9 +108,9 @@ except OSError as e:
 }
 
 @test "the MAC of the NIC with forwarding on: refused, naming the sysctl" {
-	in_client sysctl -qw net.ipv4.conf.all.forwarding=1
+	set_sysctl client net/ipv4/conf/all/forwarding 1
 	get TEECEE_MAC=nic TEECEE_IP=10.77.0.131/24 "$LAN_URL/"
-	in_client sysctl -qw net.ipv4.conf.all.forwarding=0
+	set_sysctl client net/ipv4/conf/all/forwarding 0
 	assert_failure 4
 	assert_one_clear_line 'net\.ipv4\.conf\.va\.forwarding'
 }
@@ -151,13 +151,13 @@ except OSError as e:
 	ip -n server link set vy up
 	ip -n server route add 10.77.0.66/32 dev vx
 	ip -n server neigh add 10.77.0.66 lladdr 02:00:00:00:00:66 dev vx nud permanent
-	in_server sysctl -qw net.ipv4.conf.all.forwarding=1
+	set_sysctl server net/ipv4/conf/all/forwarding 1
 	ip -n server neigh add proxy 10.77.0.66 dev vb
 	run with_teecee curl -sS --connect-timeout 1 http://10.77.0.66/
 	assert_failure 28
 	connect_errno 10.77.0.66 80 1
 	assert_output ETIMEDOUT
-	in_server sysctl -qw net.ipv4.conf.all.forwarding=0
+	set_sysctl server net/ipv4/conf/all/forwarding 0
 	ip -n server link del vx
 }
 

@@ -35,6 +35,9 @@ wait_for()
 in_client() { ${LAN_EXEC-} ip netns exec client "$@"; }
 in_server() { ${LAN_EXEC-} ip netns exec server "$@"; }
 
+# set_sysctl NAMESPACE NAME VALUE: the name with slashes.
+set_sysctl() { ip netns exec "$1" sh -c 'echo "$1" >"/proc/sys/$0"' "$2" "$3"; }
+
 lan_up()
 {
 	if [ -z "${TEECEE_PRIVATE-}" ]; then
@@ -51,7 +54,8 @@ lan_up()
 	ip link add va netns client type veth peer name vb netns server
 	local ns
 	for ns in client server; do
-		ip netns exec "$ns" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
+		set_sysctl "$ns" net/ipv6/conf/all/disable_ipv6 1
+		set_sysctl "$ns" net/ipv6/conf/default/disable_ipv6 1
 		ip -n "$ns" link set lo up
 	done
 	ip -n client addr add $LAN_KERNEL/24 dev va
