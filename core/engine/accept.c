@@ -51,7 +51,7 @@ static int connect_self(const struct engine *e)
 		return -errno;
 	/* The program expects a blocking socket; the connect must not block, it is we who would accept. */
 	if (connect(fd, (struct sockaddr *)&name, len) < 0 || fcntl(fd, F_SETFL, O_RDWR) < 0 ||
-	    send(fd, "", 1, MSG_NOSIGNAL) != 1) {
+		send(fd, "", 1, MSG_NOSIGNAL) != 1) {
 		int error = errno;
 
 		close(fd);
@@ -98,7 +98,8 @@ static bool furnish(struct engine *e, struct sock *s, const struct sock *l, int 
 	uint64_t cookie;
 	socklen_t len = sizeof(cookie);
 
-	if (getsockopt(program, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0 || !table_claim(e, s, cookie))
+	if (getsockopt(program, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0 ||
+		!table_claim(e, s, cookie))
 		return false;
 	memcpy(ipc_slot_begin(s->slot)->option, l->slot->info.option, sizeof(s->slot->info.option));
 	ipc_slot_end(s->slot);
@@ -129,6 +130,7 @@ void accept_adopt(struct engine *e, int fd)
 		table_write(e, s);
 		l->in_hand = s;
 		l->in_hand_fd = self->fd;
+		sock_due(e, l);
 	} else {
 		e->counters.socks_refused++;
 		tcp_abort(self->tcp, e->now);
@@ -196,7 +198,7 @@ void accept_starved(struct engine *e)
 
 void accept_drop_hand(struct engine *e, struct sock *l)
 {
-	LIST_FOR_EACH(link, &e->selfs) {
+	LIST_FOR_EACH (link, &e->selfs) {
 		struct self *self = LIST_ENTRY(link, struct self, link);
 
 		if (self->listener == l)

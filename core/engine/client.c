@@ -21,9 +21,9 @@ enum { MESSAGES_PER_TURN = 256, ACCEPTS_PER_TURN = 256 };
 struct client {
 	struct source src;
 	struct list link;
-	bool foreign;  /* of another uid: HELLO must show the token */
-	bool welcome;  /* WELCOME was sent */
-	bool waiting;  /* HELLO came, the address is not ours yet */
+	bool foreign; /* of another uid: HELLO must show the token */
+	bool welcome; /* WELCOME was sent */
+	bool waiting; /* HELLO came, the address is not ours yet */
 	struct ipc_hello hello;
 };
 
@@ -79,7 +79,8 @@ static void welcome(struct engine *e, struct client *c)
 		client_free(e, c);
 }
 
-static const char *mac_text(enum settings_mac mode, const struct macaddr *mac, char buf[static MACADDR_STRLEN])
+static const char *mac_text(
+	enum settings_mac mode, const struct macaddr *mac, char buf[static MACADDR_STRLEN])
 {
 	return mode == MAC_GIVEN ? macaddr_format(mac, buf) : mode == MAC_NIC ? "nic" : "own";
 }
@@ -91,10 +92,13 @@ static bool agree_mac(struct engine *e, struct client *c)
 	char a[MACADDR_STRLEN], b[MACADDR_STRLEN];
 	unsigned mode = h->mac_mode ? h->mac_mode - 1u : e->settings.mac_mode;
 
-	if (mode == e->settings.mac_mode && (mode != MAC_GIVEN || !h->mac_mode || macaddr_equal(&h->mac, &e->settings.mac)))
+	if (mode == e->settings.mac_mode &&
+		(mode != MAC_GIVEN || !h->mac_mode || macaddr_equal(&h->mac, &e->settings.mac)))
 		return true;
-	refuse(e, c, EBUSY, "TEECEE_MAC=%s: the running engine of %s has %s; stop it or use that",
-	       mac_text(mode, &h->mac, a), e->settings.iface, mac_text(e->settings.mac_mode, &e->settings.mac, b));
+	refuse(e, c, ENETDOWN,
+		"TEECEE_MAC=%s: the running engine of %s has %s; stop it or use that",
+		mac_text(mode, &h->mac, a), e->settings.iface,
+		mac_text(e->settings.mac_mode, &e->settings.mac, b));
 	return false;
 }
 
@@ -103,26 +107,34 @@ static bool agree_gateway(struct engine *e, struct client *c)
 	const struct ipc_hello *h = &c->hello;
 	char a[IPADDR_STRLEN], b[IPADDR_STRLEN];
 
-	if (!h->has_gateway || (e->settings.has_gateway && ipaddr_equal(&h->gateway, &e->settings.gateway)))
+	if (!h->has_gateway ||
+		(e->settings.has_gateway && ipaddr_equal(&h->gateway, &e->settings.gateway)))
 		return true;
-	refuse(e, c, EBUSY, "TEECEE_GATEWAY=%s: the running engine of %s has %s; stop it or use that",
-	       ipaddr_format(&h->gateway, a), e->settings.iface,
-	       e->settings.has_gateway ? ipaddr_format(&e->settings.gateway, b) : "the default route's");
+	refuse(e, c, ENETDOWN,
+		"TEECEE_GATEWAY=%s: the running engine of %s has %s; stop it or use that",
+		ipaddr_format(&h->gateway, a), e->settings.iface,
+		e->settings.has_gateway ? ipaddr_format(&e->settings.gateway, b)
+					: "the default route's");
 	return false;
 }
 
 static bool agree_link(struct engine *e, struct client *c)
 {
 	static const char *const name[] = {
-		[LINK_AUTO] = "auto", [LINK_PACKET] = "packet", [LINK_PCAP] = "pcap", [LINK_TAP] = "tap",
+		[LINK_AUTO] = "auto",
+		[LINK_PACKET] = "packet",
+		[LINK_PCAP] = "pcap",
+		[LINK_TAP] = "tap",
 	};
 	const struct ipc_hello *h = &c->hello;
 	unsigned asked = h->link ? h->link - 1u : e->settings.link;
 
 	if (asked == e->settings.link)
 		return true;
-	refuse(e, c, EBUSY, "TEECEE_LINK=%s: the running engine of %s has %s; stop it or use that",
-	       asked < ARRAY_LEN(name) ? name[asked] : "?", e->settings.iface, name[e->settings.link]);
+	refuse(e, c, ENETDOWN,
+		"TEECEE_LINK=%s: the running engine of %s has %s; stop it or use that",
+		asked < ARRAY_LEN(name) ? name[asked] : "?", e->settings.iface,
+		name[e->settings.link]);
 	return false;
 }
 
@@ -132,8 +144,9 @@ static bool agree_mtu(struct engine *e, struct client *c)
 
 	if (!c->hello.mtu || c->hello.mtu == ours)
 		return true;
-	refuse(e, c, EBUSY, "TEECEE_MTU=%u: the running engine of %s has %u; stop it or use that", c->hello.mtu,
-	       e->settings.iface, ours);
+	refuse(e, c, ENETDOWN,
+		"TEECEE_MTU=%u: the running engine of %s has %u; stop it or use that", c->hello.mtu,
+		e->settings.iface, ours);
 	return false;
 }
 
@@ -160,7 +173,8 @@ static void serve_setopt(struct engine *e, const struct ipc_setopt *m)
 static void hello(struct engine *e, struct client *c, const struct ipc_hello *h)
 {
 	if (c->foreign && sodium_memcmp(h->token, e->token, sizeof(e->token)) != 0) {
-		refuse(e, c, EACCES, "the engine of %s belongs to user %u", e->settings.iface, (unsigned)e->uid);
+		refuse(e, c, EACCES, "the engine of %s belongs to user %u", e->settings.iface,
+			(unsigned)e->uid);
 		return;
 	}
 	c->hello = *h;
@@ -174,7 +188,8 @@ static bool serve_message(struct engine *e, struct client *c, const void *data, 
 {
 	bool gone = false;
 
-	if (!c->welcome && !c->waiting && ipc_check(data, len, IPC_HELLO, sizeof(struct ipc_hello))) {
+	if (!c->welcome && !c->waiting &&
+		ipc_check(data, len, IPC_HELLO, sizeof(struct ipc_hello))) {
 		unsigned before = e->nclients;
 
 		hello(e, c, data);
@@ -248,7 +263,7 @@ void client_accept_ready(struct engine *e, struct source *src, uint32_t events)
 
 void clients_answer(struct engine *e)
 {
-	LIST_FOR_EACH(link, &e->clients) {
+	LIST_FOR_EACH (link, &e->clients) {
 		struct client *c = LIST_ENTRY(link, struct client, link);
 
 		if (c->waiting)
@@ -260,7 +275,7 @@ void clients_refuse(struct engine *e, int error, const char *text)
 {
 	int fd;
 
-	LIST_FOR_EACH(link, &e->clients) {
+	LIST_FOR_EACH (link, &e->clients) {
 		struct client *c = LIST_ENTRY(link, struct client, link);
 
 		if (!c->welcome)
@@ -275,6 +290,6 @@ void clients_refuse(struct engine *e, int error, const char *text)
 
 void clients_close(struct engine *e)
 {
-	LIST_FOR_EACH(link, &e->clients)
+	LIST_FOR_EACH (link, &e->clients)
 		client_free(e, LIST_ENTRY(link, struct client, link));
 }

@@ -83,7 +83,7 @@ void conn_settle(struct engine *e, struct sock *s)
 void conn_ask_lingering(struct engine *e)
 {
 	e->linger_at = NSEC_NEVER;
-	LIST_FOR_EACH(link, &e->lingering) {
+	LIST_FOR_EACH (link, &e->lingering) {
 		struct sock *s = LIST_ENTRY(link, struct sock, linger_link);
 
 		if (diag_peer_closed(s->src.fd))

@@ -46,13 +46,16 @@ static int64_t peer_inode(const char *answer, size_t len)
 bool diag_peer_closed(int fd)
 {
 	struct question q = {
-		.h = {.nlmsg_len = sizeof(q), .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST},
-		.r = {
-			.sdiag_family = AF_UNIX,
-			.udiag_states = UINT32_MAX,
-			.udiag_show = UDIAG_SHOW_PEER,
-			.udiag_cookie = {UINT32_MAX, UINT32_MAX}, /* any */
-		},
+		.h = {.nlmsg_len = sizeof(q),
+			.nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			.nlmsg_flags = NLM_F_REQUEST},
+		.r =
+			{
+				.sdiag_family = AF_UNIX,
+				.udiag_states = UINT32_MAX,
+				.udiag_show = UDIAG_SHOW_PEER,
+				.udiag_cookie = {UINT32_MAX, UINT32_MAX}, /* any */
+			},
 	};
 	char answer[1024];
 	struct stat st;

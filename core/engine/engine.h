@@ -49,11 +49,12 @@ struct host;
 struct sock;
 
 enum {
-	ENGINE_BACKLOG = 4096,          /* programs between connect and our accept; as net.core.somaxconn */
-	ENGINE_SOCKS_MAX = 131072,      /* bounds the table, whatever RLIMIT_NOFILE says */
-	ENGINE_FD_RESERVE = 128,        /* below RLIMIT_NOFILE: our own, and those refused but not yet told */
-	ENGINE_FD_LAST = 16,            /* fewer left: accept nobody until one is closed */
-	ENGINE_SCRATCH_LEN = 16 << 10,  /* a request, or bytes that are read only to be forgotten */
+	ENGINE_BACKLOG = 4096, /* programs between connect and our accept; as net.core.somaxconn */
+	ENGINE_SOCKS_MAX = 131072, /* bounds the table, whatever RLIMIT_NOFILE says */
+	ENGINE_FD_RESERVE =
+		128,         /* below RLIMIT_NOFILE: our own, and those refused but not yet told */
+	ENGINE_FD_LAST = 16, /* fewer left: accept nobody until one is closed */
+	ENGINE_SCRATCH_LEN = 16 << 10, /* a request, or bytes that are read only to be forgotten */
 };
 
 /* The order of a turn. */
@@ -68,7 +69,7 @@ struct source {
 
 /* What went wrong on our side of things; the wire's mishaps are the stack's counters. */
 struct engine_counters {
-	uint64_t bad_requests;    /* malformed, or of somebody without the right */
+	uint64_t bad_requests; /* malformed, or of somebody without the right */
 	uint64_t bad_control;
 	uint64_t clients_refused;
 	uint64_t socks_refused;   /* no fd, memory or slot */
@@ -86,9 +87,9 @@ struct engine {
 	struct source control, data, link, signals;
 	bool data_paused; /* no fd left: the data name is not accepted from */
 
-	struct host *host;   /* NULL in tests that bring their own stack */
+	struct host *host; /* NULL in tests that bring their own stack */
 	struct stack *stack;
-	bool link_down;      /* the last thing heard of the interface */
+	bool link_down; /* the last thing heard of the interface */
 	enum address_state address;
 
 	struct ipc_table *table;
@@ -98,19 +99,21 @@ struct engine {
 
 	struct list clients;
 	struct list socks;
-	struct list due;       /* socks to be served in step 4 */
-	struct list dirty;     /* socks whose slot is behind */
-	struct list unsettled; /* socks with bytes the peer has not acknowledged: their slot goes stale by itself */
-	struct list lingering; /* both directions shut, FIN not acknowledged: did the program close? */
-	struct list selfs;     /* accepted connections on their way through our own data name */
-	struct list starved;   /* listeners that wait for a free fd */
+	struct list due;   /* socks to be served in step 4 */
+	struct list dirty; /* socks whose slot is behind */
+	struct list
+		unsettled; /* socks with bytes the peer has not acknowledged: their slot goes stale by itself */
+	struct list
+		lingering; /* both directions shut, FIN not acknowledged: did the program close? */
+	struct list selfs; /* accepted connections on their way through our own data name */
+	struct list starved; /* listeners that wait for a free fd */
 	struct list dead;
 	unsigned nclients, nsocks, fd_limit;
 
 	nsec now;
-	nsec idle_since;  /* NSEC_NEVER: busy */
-	nsec linger_at;   /* next look at `lingering` */
-	nsec retry_at;    /* next try for those who wait for an fd */
+	nsec idle_since; /* NSEC_NEVER: busy */
+	nsec linger_at;  /* next look at `lingering` */
+	nsec retry_at;   /* next try for those who wait for an fd */
 	bool stopping;
 	struct engine_counters counters;
 	uint8_t scratch[ENGINE_SCRATCH_LEN];
@@ -132,17 +135,20 @@ void engine_stop(struct engine *e);
 /* loop.c */
 int loop_open(struct engine *e);
 void loop_run(struct engine *e);
-void loop_turn(struct engine *e, struct epoll_event *events, int n); /* one turn, after the sleep; e->now is set */
+void loop_turn(struct engine *e, struct epoll_event *events,
+	int n); /* one turn, after the sleep; e->now is set */
 int loop_add(struct engine *e, struct source *src, uint32_t events);
 void loop_rearm(struct engine *e, struct source *src, uint32_t events);
-void loop_sources(struct engine *e);    /* names, link and signals into the epoll */
-bool loop_run_events(struct engine *e); /* acts on the stack's events until there are none; whether there was one */
-void loop_bury(struct engine *e);       /* frees what ended, and lets those in who waited for an fd */
+void loop_sources(struct engine *e); /* names, link and signals into the epoll */
+bool loop_run_events(struct engine
+		*e); /* acts on the stack's events until there are none; whether there was one */
+void loop_bury(struct engine *e); /* frees what ended, and lets those in who waited for an fd */
 
 /* client.c: the control channel. */
 void client_accept_ready(struct engine *e, struct source *src, uint32_t events);
-void clients_answer(struct engine *e);                           /* the address is ours: WELCOME for who waits */
-void clients_refuse(struct engine *e, int error, const char *text); /* everybody, and whoever is in the queue */
+void clients_answer(struct engine *e); /* the address is ours: WELCOME for who waits */
+void clients_refuse(
+	struct engine *e, int error, const char *text); /* everybody, and whoever is in the queue */
 void clients_close(struct engine *e);
 
 /* table.c */
@@ -150,8 +156,9 @@ int table_open(struct engine *e, unsigned max_socks);
 void table_close(struct engine *e);
 bool table_claim(struct engine *e, struct sock *s, uint64_t cookie); /* false: taken, or no room */
 struct sock *table_sock(const struct engine *e, uint64_t cookie);
-void table_write(struct engine *e, struct sock *s);                 /* the slot, now */
-void table_release(struct engine *e, struct sock *s, int error);    /* the slot is DEAD and keeps `error` */
+void table_write(struct engine *e, struct sock *s); /* the slot, now */
+void table_release(
+	struct engine *e, struct sock *s, int error); /* the slot is DEAD and keeps `error` */
 void table_flush(struct engine *e);
 
 /* options.c: applies an option to the sock's connection (if there is one yet) and to its slot. */

@@ -18,7 +18,8 @@
 
 enum {
 	EVENTS_PER_TURN = 512,
-	STACK_ROUNDS = 8, /* events cause sending, sending causes events (within the stack's own address) */
+	STACK_ROUNDS =
+		8, /* events cause sending, sending causes events (within the stack's own address) */
 };
 
 /* Paused listeners are tried again even if none of our own fds was closed: the table was the system's. */
@@ -67,7 +68,7 @@ static int wait_for_events(struct engine *e, struct epoll_event *events)
 
 	if (n < 0 && errno == ENOSYS) /* before Linux 5.11 */
 		n = epoll_wait(e->epoll, events, EVENTS_PER_TURN,
-			       at == NSEC_NEVER ? -1 : (int)nsec_min((left + MSEC - 1) / MSEC, 60000));
+			at == NSEC_NEVER ? -1 : (int)nsec_min((left + MSEC - 1) / MSEC, 60000));
 	e->now = host_clock();
 	return MAX(n, 0);
 }
@@ -83,7 +84,8 @@ static void dispatch(struct engine *e, struct epoll_event *events, int n, enum s
 			continue;
 		uint32_t was = events[i].events;
 
-		events[i].data.ptr = &served; /* a client may free itself: not to be looked at again */
+		events[i].data.ptr =
+			&served; /* a client may free itself: not to be looked at again */
 		src->ready(e, src, was);
 	}
 }
@@ -137,7 +139,7 @@ void loop_bury(struct engine *e)
 
 static void interface_is_gone(struct engine *e)
 {
-	LIST_FOR_EACH(link, &e->socks)
+	LIST_FOR_EACH (link, &e->socks)
 		sock_free(e, LIST_ENTRY(link, struct sock, link), ENETDOWN);
 	e->stopping = true;
 }
@@ -180,7 +182,8 @@ static void signal_ready(struct engine *e, struct source *src, uint32_t events)
 
 void loop_sources(struct engine *e)
 {
-	e->link = (struct source){.fd = host_fd(e->host), .class = SOURCE_LINK, .ready = link_ready};
+	e->link =
+		(struct source){.fd = host_fd(e->host), .class = SOURCE_LINK, .ready = link_ready};
 	e->signals.class = SOURCE_CONTROL;
 	e->signals.ready = signal_ready;
 	e->control.class = SOURCE_ACCEPT;
@@ -236,7 +239,7 @@ static void watch_idleness(struct engine *e)
 
 void loop_turn(struct engine *e, struct epoll_event *events, int n)
 {
-	for (unsigned class = 0; class < SOURCE_CLASSES; class++)
+	for (unsigned class = 0; class < SOURCE_CLASSES; class ++)
 		dispatch(e, events, n, class);
 	serve_due(e);
 	if (e->now >= e->linger_at)

@@ -31,7 +31,8 @@ static bool has_status_pipe(void)
 static void tell(bool piped, int error, const char *text)
 {
 	char line[IPC_TEXT_LEN + 16];
-	int n = error ? snprintf(line, sizeof(line), "%d %s\n", error, text) : snprintf(line, sizeof(line), "ok\n");
+	int n = error ? snprintf(line, sizeof(line), "%d %s\n", error, text)
+		      : snprintf(line, sizeof(line), "ok\n");
 
 	if (!piped && error)
 		log_line("%s", text);
@@ -71,7 +72,10 @@ int main(int argc, char **argv)
 	bool piped = has_status_pipe();
 
 	if (argc > 1) {
-		fprintf(stderr, "usage: %s\nServes programs under libteecee.so; configured by TEECEE_* variables.\n", argv[0]);
+		fprintf(stderr,
+			"usage: %s\nServes programs under libteecee.so; configured by TEECEE_* "
+			"variables.\n",
+			argv[0]);
 		return strcmp(argv[1], "--help") == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 	}
 	if (piped)

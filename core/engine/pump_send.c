@@ -27,8 +27,8 @@ enum {
 };
 
 /* A receive of the held bytes and then into `room`, at most `len` of both; bytes or -1. */
-static ssize_t receive(struct engine *e, const struct sock *s, const struct iovec *room, int nroom, size_t len,
-		       int flags)
+static ssize_t receive(struct engine *e, const struct sock *s, const struct iovec *room, int nroom,
+	size_t len, int flags)
 {
 	struct iovec io[3] = {{e->scratch, s->held}};
 	struct msghdr m = {.msg_iov = io, .msg_iovlen = 1};

@@ -10,7 +10,6 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "core/base/bytes.h"
 #include "core/engine/sock.h"
 
 _Static_assert(sizeof(struct ipc_request) < IPC_REQUEST_LEN, "a request fits");
@@ -31,8 +30,9 @@ static bool peek(struct engine *e, const struct sock *s, struct ipc_request *r)
 
 static bool is_sound(const struct engine *e, const struct sock *s, const struct ipc_request *r)
 {
-	if (!ipc_check(r, sizeof(*r), IPC_CONNECT, sizeof(*r)) && !ipc_check(r, sizeof(*r), IPC_BIND, sizeof(*r)) &&
-	    !ipc_check(r, sizeof(*r), IPC_LISTEN, sizeof(*r)))
+	if (!ipc_check(r, sizeof(*r), IPC_CONNECT, sizeof(*r)) &&
+		!ipc_check(r, sizeof(*r), IPC_BIND, sizeof(*r)) &&
+		!ipc_check(r, sizeof(*r), IPC_LISTEN, sizeof(*r)))
 		return false;
 	if (r->family != AF_INET && r->family != AF_INET6)
 		return false;
@@ -140,13 +140,21 @@ static void serve_one(struct engine *e, struct sock *s, const struct ipc_request
 	}
 }
 
+/* A LISTEN request stays in the queue until the next one follows it. */
+static void drop_served(struct engine *e, struct sock *s)
+{
+	ssize_t n = recv(s->src.fd, e->scratch, s->held - 1, MSG_DONTWAIT);
+
+	if (n > 0)
+		s->held -= (uint32_t)n;
+}
+
 void request_serve(struct engine *e, struct sock *s)
 {
 	struct ipc_request r;
 
-	/* The LISTEN request before this one has done its duty. */
-	if (s->state == ST_LISTENING && peek(e, s, &r) && s->held > 1)
-		s->held -= (uint32_t)MAX(recv(s->src.fd, e->scratch, s->held - 1, MSG_DONTWAIT), 0);
+	if (s->state == ST_LISTENING && s->held > 1 && peek(e, s, &r))
+		drop_served(e, s);
 	while ((s->state == ST_REQUEST || s->state == ST_LISTENING) && peek(e, s, &r)) {
 		bool sound = is_sound(e, s, &r) && (s->state == ST_REQUEST || r.h.op == IPC_LISTEN);
 

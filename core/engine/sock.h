@@ -58,23 +58,23 @@ struct sock {
 	struct source src;
 	struct list link; /* engine.socks, then engine.dead */
 	struct list due_link, dirty_link, unsettled_link, linger_link, starved_link;
-	struct tcp *tcp;  /* ours to close; NULL: none yet */
+	struct tcp *tcp; /* ours to close; NULL: none yet */
 	struct ipc_slot *slot;
 	uint64_t cookie;
-	uint32_t events;  /* epoll's, not yet acted upon; HUP and RDHUP stay */
-	uint32_t held;    /* bytes at the head of the queue that were forwarded before */
+	uint32_t events; /* epoll's, not yet acted upon; HUP and RDHUP stay */
+	uint32_t held;   /* bytes at the head of the queue that were forwarded before */
 	uint16_t family;
-	uint8_t state;    /* enum sock_state */
-	uint8_t send;     /* enum sock_send */
-	uint8_t recv;     /* enum sock_recv */
-	bool full;        /* the AF_UNIX socket took less than we had; EPOLLOUT is armed */
+	uint8_t state; /* enum sock_state */
+	uint8_t send;  /* enum sock_send */
+	uint8_t recv;  /* enum sock_recv */
+	bool full;     /* the AF_UNIX socket took less than we had; EPOLLOUT is armed */
 	bool out_armed;
-	bool raised;      /* SO_SNDBUF of our end was raised, because it was full once */
-	bool bulk;        /* the last read was a big one */
-	bool sent;        /* our FIN was acknowledged */
-	bool over;        /* TCP_EV_CLOSED */
-	bool foreign;     /* of another uid: requests must show the token */
-	int refuse;       /* positive errno: no room for it, its first request will be told */
+	bool raised;  /* SO_SNDBUF of our end was raised, because it was full once */
+	bool bulk;    /* the last read was a big one */
+	bool sent;    /* our FIN was acknowledged */
+	bool over;    /* TCP_EV_CLOSED */
+	bool foreign; /* of another uid: requests must show the token */
+	int refuse;   /* positive errno: no room for it, its first request will be told */
 
 	/* Of a listener: its next connection, in the order of its way. */
 	struct tcp *spare;    /* accepted from the stack, no fd yet */
@@ -85,7 +85,8 @@ struct sock {
 
 /* sock.c */
 struct sock *sock_new(struct engine *e, int fd); /* takes fd; NULL: no memory, fd is closed */
-void sock_accept_ready(struct engine *e, struct source *src, uint32_t events); /* the data name has newcomers */
+void sock_accept_ready(
+	struct engine *e, struct source *src, uint32_t events); /* the data name has newcomers */
 void sock_due(struct engine *e, struct sock *s);   /* to be served in this turn, or the next */
 void sock_dirty(struct engine *e, struct sock *s); /* its slot is behind */
 void sock_want_out(struct engine *e, struct sock *s, bool on);
@@ -102,25 +103,27 @@ void sock_free_clean(struct engine *e, struct sock *s);
 /* conn.c */
 void conn_serve(struct engine *e, struct sock *s);                  /* acts on s->events */
 void conn_event(struct engine *e, struct sock *s, unsigned events); /* acts on the stack's */
-void conn_settle(struct engine *e, struct sock *s);                 /* ends it when both directions are done */
-void conn_ask_lingering(struct engine *e);                          /* once a second: did the program close? */
+void conn_settle(struct engine *e, struct sock *s); /* ends it when both directions are done */
+void conn_ask_lingering(struct engine *e);          /* once a second: did the program close? */
 
 /* pump_send.c: true when everything queued has been forwarded. */
 bool pump_send(struct engine *e, struct sock *s);
 
 /* pump_recv.c */
 void pump_recv(struct engine *e, struct sock *s);
-size_t pump_deliver(void *ctx, struct tcp *t, void *user, const uint8_t *data, size_t len); /* stack_ops.deliver */
+size_t pump_deliver(void *ctx, struct tcp *t, void *user, const uint8_t *data,
+	size_t len); /* stack_ops.deliver */
 
 /* request.c */
 void request_serve(struct engine *e, struct sock *s);
-bool request_consume(struct engine *e, struct sock *s); /* all of a request but its last byte; false: gone */
+bool request_consume(
+	struct engine *e, struct sock *s); /* all of a request but its last byte; false: gone */
 
 /* accept.c */
 void accept_serve(struct engine *e, struct sock *listener);
 void accept_adopt(struct engine *e, int fd); /* our own connection arrived at our data name */
 void accept_starved(struct engine *e);       /* an fd became free */
 void accept_drop_hand(struct engine *e, struct sock *listener);
-int accept_bound(int fd);                    /* bounds how many accepted connections wait in the socket */
+int accept_bound(int fd); /* bounds how many accepted connections wait in the socket */
 
 #endif

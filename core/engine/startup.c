@@ -35,7 +35,7 @@ void engine_init(struct engine *e, const struct settings *settings)
 	e->epoll = e->table_fd = -1;
 	e->control.fd = e->data.fd = e->link.fd = e->signals.fd = -1;
 	struct list *lists[] = {&e->clients, &e->socks, &e->due, &e->dirty, &e->unsettled,
-				&e->lingering, &e->selfs, &e->starved, &e->dead};
+		&e->lingering, &e->selfs, &e->starved, &e->dead};
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		list_init(lists[i]);
 	e->linger_at = NSEC_NEVER;
@@ -103,12 +103,14 @@ static int open_host(struct engine *e, char error[static IPC_TEXT_LEN])
 		.ip = s->ip,
 		.has_gateway = s->has_gateway,
 		.gateway = s->gateway,
-		.mac_mode = s->mac_mode == MAC_NIC ? HOST_MAC_NIC
-			    : s->mac_mode == MAC_GIVEN ? HOST_MAC_GIVEN : HOST_MAC_OWN,
+		.mac_mode = s->mac_mode == MAC_NIC     ? HOST_MAC_NIC
+			    : s->mac_mode == MAC_GIVEN ? HOST_MAC_GIVEN
+						       : HOST_MAC_OWN,
 		.mac = s->mac,
 		.link = s->link == LINK_PACKET ? HOST_LINK_PACKET
 			: s->link == LINK_PCAP ? HOST_LINK_PCAP
-			: s->link == LINK_TAP ? HOST_LINK_TAP : HOST_LINK_AUTO,
+			: s->link == LINK_TAP  ? HOST_LINK_TAP
+					       : HOST_LINK_AUTO,
 		.mtu = s->mtu,
 		.probe = s->probe_rfc ? PROBE_RFC : PROBE_FAST,
 		.has_seed = s->has_seed,
@@ -219,7 +221,7 @@ void engine_stop(struct engine *e)
 		stack_abort_all(e->stack, e->now);
 		loop_run_events(e);
 	}
-	LIST_FOR_EACH(link, &e->socks)
+	LIST_FOR_EACH (link, &e->socks)
 		sock_free(e, LIST_ENTRY(link, struct sock, link), ENETDOWN);
 	if (e->host) {
 		host_poll(e->host, e->now);

@@ -21,9 +21,17 @@ enum { UNSETTLED_PER_TURN = 64 };
 
 /* Linux's numbers of the states (enum in net/tcp_states.h; part of the ABI by /proc/net/tcp and TCP_INFO). */
 static const uint8_t linux_state[TCPS_COUNT] = {
-	[TCPS_CLOSED] = 7,      [TCPS_LISTEN] = 10,    [TCPS_SYN_SENT] = 2,   [TCPS_SYN_RECEIVED] = 3,
-	[TCPS_ESTABLISHED] = 1, [TCPS_FIN_WAIT_1] = 4, [TCPS_FIN_WAIT_2] = 5, [TCPS_CLOSE_WAIT] = 8,
-	[TCPS_CLOSING] = 11,    [TCPS_LAST_ACK] = 9,   [TCPS_TIME_WAIT] = 6,
+	[TCPS_CLOSED] = 7,
+	[TCPS_LISTEN] = 10,
+	[TCPS_SYN_SENT] = 2,
+	[TCPS_SYN_RECEIVED] = 3,
+	[TCPS_ESTABLISHED] = 1,
+	[TCPS_FIN_WAIT_1] = 4,
+	[TCPS_FIN_WAIT_2] = 5,
+	[TCPS_CLOSE_WAIT] = 8,
+	[TCPS_CLOSING] = 11,
+	[TCPS_LAST_ACK] = 9,
+	[TCPS_TIME_WAIT] = 6,
 };
 
 /* Sets for twice as many sockets: eight ways at half load run over once in fifty sets, at a tenth never. */
@@ -104,12 +112,16 @@ static void fill_tcp_info(struct tcp_info *i, const struct tcp_stats *s, nsec no
 {
 	*i = (struct tcp_info){
 		.tcpi_state = linux_state[s->state],
-		.tcpi_ca_state = s->in_loss ? TCP_CA_Loss : s->in_recovery ? TCP_CA_Recovery : TCP_CA_Open,
+		.tcpi_ca_state = s->in_loss       ? TCP_CA_Loss
+				 : s->in_recovery ? TCP_CA_Recovery
+						  : TCP_CA_Open,
 		.tcpi_retransmits = s->retransmits,
 		.tcpi_probes = s->probes,
 		.tcpi_backoff = s->backoff,
-		.tcpi_options = (s->opt_timestamps ? TCPI_OPT_TIMESTAMPS : 0) | (s->opt_sack ? TCPI_OPT_SACK : 0) |
-				(s->opt_wscale ? TCPI_OPT_WSCALE : 0) | (s->opt_ecn ? TCPI_OPT_ECN : 0),
+		.tcpi_options = (s->opt_timestamps ? TCPI_OPT_TIMESTAMPS : 0) |
+				(s->opt_sack ? TCPI_OPT_SACK : 0) |
+				(s->opt_wscale ? TCPI_OPT_WSCALE : 0) |
+				(s->opt_ecn ? TCPI_OPT_ECN : 0),
 		.tcpi_snd_wscale = s->snd_wscale & 15,
 		.tcpi_rcv_wscale = s->rcv_wscale & 15,
 		.tcpi_rto = s->rto_us,
@@ -194,7 +206,7 @@ void table_release(struct engine *e, struct sock *s, int error)
 
 void table_flush(struct engine *e)
 {
-	LIST_FOR_EACH(dirty, &e->dirty)
+	LIST_FOR_EACH (dirty, &e->dirty)
 		table_write(e, LIST_ENTRY(dirty, struct sock, dirty_link));
 	for (unsigned i = 0; i < UNSETTLED_PER_TURN && !list_empty(&e->unsettled); i++) {
 		struct sock *s = LIST_ENTRY(list_first(&e->unsettled), struct sock, unsettled_link);

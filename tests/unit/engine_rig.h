@@ -39,15 +39,16 @@ void engine_turns(struct engine_rig *r, nsec later);
 
 /* The peer's side: a listener on `port`, the connection it accepts, its bytes. */
 struct tcp *peer_listen(struct engine_rig *r, uint16_t port);
-size_t peer_write(struct engine_rig *r, struct tcp *t, const void *data, size_t len); /* what fits */
+size_t peer_write(
+	struct engine_rig *r, struct tcp *t, const void *data, size_t len); /* what fits */
 size_t peer_read(struct engine_rig *r, struct tcp *t, void *data, size_t len);
 
 /* The program's side. */
 int program_socket(struct engine_rig *r);
 void program_request(int fd, enum ipc_op op, uint16_t port); /* CONNECT to the peer, BIND, LISTEN */
 void program_option(int fd, enum ipc_option option, int64_t value); /* for the next request */
-int program_accept(int listener, struct ipc_accepted *got);  /* the fd, or -1: none waits */
-int program_reply(int fd);                                   /* its errno */
+int program_accept(int listener, struct ipc_accepted *got);         /* the fd, or -1: none waits */
+int program_reply(int fd);                                          /* its errno */
 int program_poll(int fd);
 struct ipc_sock_info program_table(struct engine_rig *r, int fd);
 

@@ -7,7 +7,12 @@
 
 #define TEST(name) static void name(void **state)
 
-enum { CLEAN_END = POLLIN | POLLOUT | POLLRDHUP | POLLHUP, RESET = CLEAN_END | POLLERR, BIG = 3 << 20, HUGE = 20 << 20 };
+enum {
+	CLEAN_END = POLLIN | POLLOUT | POLLRDHUP | POLLHUP,
+	RESET = CLEAN_END | POLLERR,
+	BIG = 3 << 20,
+	HUGE = 20 << 20
+};
 
 static void fill(uint8_t *data, size_t len)
 {
@@ -133,9 +138,10 @@ TEST(a_big_upload_arrives_unchanged)
 
 	fill(out, BIG);
 	while (got < BIG) {
-		size_t part = MIN(BIG - sent, step = step * 5 % 70001 + 1);
+		size_t part = MIN(BIG - sent, step);
 		ssize_t n = part ? send(fd, out + sent, part, MSG_DONTWAIT) : 0;
 
+		step = step * 5 % 70001 + 1;
 		sent += n > 0 ? (size_t)n : 0;
 		engine_turns(r, n > 0 ? 0 : 50 * MSEC);
 		/* A slow reader now and then, so that the ring and the queue fill. */
@@ -240,7 +246,8 @@ TEST(a_close_sends_everything_then_fin)
 	ssize_t n;
 
 	fill(out, sizeof(out));
-	while (sent < sizeof(out) && (n = send(fd, out + sent, sizeof(out) - sent, MSG_DONTWAIT)) > 0)
+	while (sent < sizeof(out) &&
+		(n = send(fd, out + sent, sizeof(out) - sent, MSG_DONTWAIT)) > 0)
 		sent += (size_t)n;
 	close(fd);
 	for (int i = 0; i < 100 && !tcp_recv_eof(t); i++) {
@@ -466,7 +473,8 @@ int main(void)
 		cmocka_unit_test(a_close_after_the_peers_fin_is_a_fin),
 		cmocka_unit_test(a_close_while_the_fin_is_unacknowledged_is_found_by_asking),
 		cmocka_unit_test(a_reset_comes_after_the_data_and_with_an_errno),
-		cmocka_unit_test(acknowledged_data_is_delivered_before_a_reset_however_slow_the_program),
+		cmocka_unit_test(
+			acknowledged_data_is_delivered_before_a_reset_however_slow_the_program),
 		cmocka_unit_test(shut_rd_discards_and_the_connection_lives),
 		cmocka_unit_test(shut_rdwr_is_a_fin_and_a_clean_end),
 		cmocka_unit_test(the_engines_death_is_a_reset),

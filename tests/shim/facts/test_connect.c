@@ -94,7 +94,8 @@ static int refused_tcp(void)
 {
 	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(at);
-	int closed = socket(AF_INET, SOCK_STREAM, 0), t = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	int closed = socket(AF_INET, SOCK_STREAM, 0),
+	    t = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 
 	assert_int_equal(bind(closed, (struct sockaddr *)&at, sizeof(at)), 0);
 	assert_int_equal(getsockname(closed, (struct sockaddr *)&at, &len), 0);

@@ -9,7 +9,10 @@ static void send_fd(int to, const char *text, size_t len, int fd)
 {
 	char control[CMSG_SPACE(sizeof(int))] = {0};
 	struct iovec io = {(char *)text, len};
-	struct msghdr m = {.msg_iov = &io, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	struct msghdr m = {.msg_iov = &io,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control)};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
 	c->cmsg_level = SOL_SOCKET;
@@ -24,7 +27,10 @@ static ssize_t recv_fd(int from, char *text, size_t len, int *fd)
 {
 	char control[CMSG_SPACE(sizeof(int))];
 	struct iovec io = {text, len};
-	struct msghdr m = {.msg_iov = &io, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	struct msghdr m = {.msg_iov = &io,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control)};
 	ssize_t n = recvmsg(from, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	struct cmsghdr *c = n >= 0 ? CMSG_FIRSTHDR(&m) : NULL;
 
@@ -145,10 +151,12 @@ static void a_descriptor_that_is_never_taken_is_closed(void **state)
 static void the_peers_name_stays_after_its_death(void **state)
 {
 	struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "\0teecee-fact"}, got = {0};
-	socklen_t want = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 12), len = sizeof(got);
+	socklen_t want = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 12),
+		  len = sizeof(got);
 	int l = socket(AF_UNIX, SOCK_STREAM, 0), c = socket(AF_UNIX, SOCK_STREAM, 0), e;
 
-	snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "teecee-f%03x", (unsigned)getpid() & 0xfff);
+	snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "teecee-f%03x",
+		(unsigned)getpid() & 0xfff);
 	assert_int_equal(bind(l, (struct sockaddr *)&name, want), 0);
 	assert_int_equal(listen(l, 1), 0);
 	assert_int_equal(connect(c, (struct sockaddr *)&name, want), 0);

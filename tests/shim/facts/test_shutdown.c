@@ -57,7 +57,7 @@ static void the_program_sees_what_tcp_shows(void **state)
 		end(&t.program, c->program);
 		if (poll_until(t.program, c->flags) != c->flags || poll_now(u.program) != c->flags)
 			fail_msg("engine %c program %c: tcp %#x unix %#x, expected %#x", c->engine,
-				 c->program, poll_now(t.program), poll_now(u.program), c->flags);
+				c->program, poll_now(t.program), poll_now(u.program), c->flags);
 		pair_close(&u);
 		pair_close(&t);
 	}
@@ -111,9 +111,13 @@ static uint32_t peer_inode(int fd)
 		struct nlmsghdr h;
 		struct unix_diag_req r;
 	} ask = {
-		.h = {.nlmsg_len = sizeof(ask), .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST},
-		.r = {.sdiag_family = AF_UNIX, .udiag_states = -1, .udiag_show = UDIAG_SHOW_PEER,
-		      .udiag_cookie = {-1, -1}},
+		.h = {.nlmsg_len = sizeof(ask),
+			.nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			.nlmsg_flags = NLM_F_REQUEST},
+		.r = {.sdiag_family = AF_UNIX,
+			.udiag_states = -1,
+			.udiag_show = UDIAG_SHOW_PEER,
+			.udiag_cookie = {-1, -1}},
 	};
 	char answer[1024] __attribute__((aligned(NLMSG_ALIGNTO)));
 	struct nlmsghdr *h = (struct nlmsghdr *)answer;
