@@ -500,10 +500,7 @@ TEST(what_is_left_in_the_queue_goes_with_the_stack)
 	output(t, PEER, "x", 1);
 	forget_tx(t);
 	assert_true(stack_memory(t->s) > 0); /* the sanitizer sees what stack_free forgets */
-	stack_free(t->s);
-	while (t->ntx > 0)
-		free(t->tx[--t->ntx].data);
-	free(t);
+	rig_free(t);
 }
 
 int main(void)
