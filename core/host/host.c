@@ -137,8 +137,8 @@ struct host *host_open(const struct host_config *config, char error[static HOST_
 	int err = plan_make(&h->plan, config, error);
 	if (!err)
 		err = open_link(h, error);
-	if (!err)
-		err = open_stack(h, error, now);
+	if (!err) /* opening took its time, 30 ms for the capture ring: the first probe leaves now */
+		err = open_stack(h, error, nsec_max(now, host_clock()));
 	if (!err)
 		return h;
 	free_host(h);

@@ -8,7 +8,9 @@
  *
  * Frames are larger than the MTU: GRO merges received ones and local senders hand over 64 KiB at once. With
  * a snap length above 64 KiB the kernel's ring has one slot of that size per frame, hence the large
- * buffer; libpcap takes less by itself when the kernel refuses it.
+ * buffer: 64 MiB are 1,023 slots. (Slots lie in blocks of a power of two, so they cost 128 MiB while the
+ * link is open; on interfaces without offloads libpcap makes them as small as the MTU, and far more.) libpcap
+ * takes less by itself when the kernel refuses it.
  *
  * Injection is one system call per frame of the wire. A super-segment is cut here (segment.c). The contract says
  * that -EAGAIN means "nothing was sent", so room for all of its frames is asked for before the first
