@@ -21,7 +21,7 @@ CPPFLAGS += -I. -D_GNU_SOURCE
 CFLAGS_MODE_release := -O2 -g
 CFLAGS_MODE_debug := -O0 -g3
 CFLAGS_MODE_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
-CFLAGS_MODE_tsan := -O1 -g -fsanitize=thread
+CFLAGS_MODE_tsan := -O1 -g -fsanitize=thread $(if $(findstring clang,$(CC)),,-Wno-tsan)
 CFLAGS += -std=gnu11 -fPIC -fvisibility=hidden -fno-common $(WARN) $(WERROR) $(CFLAGS_MODE_$(MODE))
 LDFLAGS += $(filter -fsanitize%,$(CFLAGS_MODE_$(MODE)))
 

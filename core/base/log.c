@@ -22,7 +22,8 @@ void log_line(const char *format, ...)
 	if (n > 0)
 		at += (size_t)n < sizeof line - at - 1 ? (size_t)n : sizeof line - at - 2;
 	line[at++] = '\n';
-	if (write(STDERR_FILENO, line, at) < 0)
-		; /* nobody left to tell */
+	if (write(STDERR_FILENO, line, at) < 0) {
+		/* nobody left to tell */
+	}
 	errno = saved_errno;
 }
