@@ -1,0 +1,85 @@
+/*
+ * accept(2). The engine passes each connection as one message with one fd through the listening socket.
+ * A message whose fd finds no room in the process is lost with its connection; so room is made sure of before
+ * anything is read: at EMFILE the connection stays where it is, as it does in a kernel's backlog.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+
+#include "core/ipc/proto.h"
+#include "preload/address.h"
+#include "preload/hint.h"
+#include "preload/real.h"
+#include "preload/sock.h"
+#include "preload/wait.h"
+
+/* 0, or -EMFILE. Another thread may take the place we saw: the window is a few hundred nanoseconds. */
+static int has_room(int fd)
+{
+	int probe = raw_fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (probe < 0)
+		return probe;
+	raw_close(probe);
+	return 0;
+}
+
+/* One whole message and its fd: 0, -EAGAIN, or what the end of the engine is told as. */
+static int receive(int fd, struct ipc_accepted *m, int *accepted)
+{
+	int r = has_room(fd);
+
+	if (r < 0)
+		return r;
+	ssize_t n = ipc_recv_fd(fd, m, sizeof *m, accepted, MSG_DONTWAIT);
+	if (n == -EAGAIN || n == -EINTR)
+		return (int)n;
+	if (n > 0 && ipc_check(m, (size_t)n, IPC_ACCEPTED, sizeof *m))
+		return *accepted >= 0 ? 0 : -EMFILE;
+	if (*accepted >= 0)
+		raw_close(*accepted);
+	return -ENETDOWN;
+}
+
+static int wait_and_receive(int fd, struct ipc_accepted *m, int *accepted)
+{
+	bool waits = !shim_is_nonblocking(fd);
+
+	for (;;) {
+		int r = receive(fd, m, accepted);
+		if (r == -EINTR)
+			continue;
+		if (r != -EAGAIN || !waits)
+			return r;
+		r = wait_for(fd, POLLIN, SO_RCVTIMEO);
+		if (r <= 0)
+			return r == 0 ? -EAGAIN : r;
+	}
+}
+
+int shim_accept(struct shim_sock *s, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	struct hint h = hint_get(s->fd);
+	struct ipc_accepted m;
+	int fd;
+
+	if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
+		return -EINVAL;
+	bool listened = h.kind == HINT_LISTENING && h.cookie == s->cookie;
+	if (s->kind != SHIM_ENGAGED || (!listened && (!s->known || s->info.tcp_state != STATE_LISTEN)))
+		return -EINVAL;
+	int r = wait_and_receive(s->fd, &m, &fd);
+	if (r < 0)
+		return r;
+	raw_fcntl(fd, F_SETFL, O_RDWR | (flags & SOCK_NONBLOCK ? O_NONBLOCK : 0));
+	if (!(flags & SOCK_CLOEXEC))
+		raw_fcntl(fd, F_SETFD, 0);
+	hint_set(fd, (struct hint){.kind = HINT_OPEN, .table = (uint8_t)s->instance, .cookie = m.cookie});
+	r = addr ? address_give(s->family, &m.remote, addr, len) : 0;
+	if (r < 0) {
+		raw_close(fd);
+		return r;
+	}
+	return fd;
+}

@@ -1,0 +1,323 @@
+/*
+ * THE CONTROL CHANNEL. Opened by the first control call that needs it, by each process for itself.
+ * Programs close every fd they did not open themselves (closefrom), and then open others under the same
+ * numbers: so the channel is known by its SO_COOKIE, and asked for it before every use. It is moved to a
+ * high number, out of the way of programs that count on the lowest free ones.
+ *
+ * Threads that need it at the same moment each open one; the first to finish wins, the others close theirs.
+ * So no lock is held while an engine starts, and Ctrl-C works meanwhile. Two engines started at once
+ * agree among themselves, by who binds the name.
+ */
+#include "preload/engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/base/bytes.h"
+#include "core/base/log.h"
+#include "preload/config.h"
+#include "preload/instance.h"
+#include "preload/lock.h"
+#include "preload/real.h"
+#include "preload/spawn.h"
+
+enum {
+	STARTS_MAX = 3,           /* engines started for one call before giving up */
+	NAPS_AFTER_START = 200,   /* of 1 ms: from the engine's "ok" to its listen() */
+	ANSWER_TIMEOUT_MS = 30000, /* TEECEE_PROBE=rfc takes up to ten seconds */
+	FD_HIGH = 1024 - 16,      /* the channel's fd is this or above, if the limit allows */
+};
+
+static struct channel {
+	int fd; /* -1: none */
+	pid_t pid;
+	uint64_t cookie;
+	struct engine_link link;
+} channel = {.fd = -1};
+
+static uint8_t token[IPC_TOKEN_LEN]; /* outlives the channel: a dropped uid has no other proof */
+static char last_text[IPC_TEXT_LEN]; /* what the person was told; twice the same is noise */
+
+static bool is_ours(const struct channel *c)
+{
+	return c->fd >= 0 && c->pid == getpid() && raw_cookie(c->fd) == c->cookie;
+}
+
+static void drop_locked(void)
+{
+	if (channel.fd >= 0 && raw_cookie(channel.fd) == channel.cookie)
+		raw_close(channel.fd);
+	channel.fd = -1;
+}
+
+void engine_forked(void)
+{
+	drop_locked();
+}
+
+void engine_lost(int instance)
+{
+	sigset_t saved;
+
+	lock_take(&saved);
+	if (channel.link.instance == instance)
+		drop_locked();
+	lock_give(&saved);
+}
+
+static bool channel_get(struct engine_link *out)
+{
+	sigset_t saved;
+
+	lock_take(&saved);
+	bool ours = is_ours(&channel);
+	if (ours)
+		*out = channel.link;
+	lock_give(&saved);
+	return ours;
+}
+
+/* Keeps `fresh` as the channel unless another thread was faster. */
+static void channel_keep(const struct channel *fresh)
+{
+	sigset_t saved;
+
+	lock_take(&saved);
+	memcpy(token, fresh->link.token, sizeof token);
+	if (is_ours(&channel)) {
+		raw_close(fresh->fd);
+	} else {
+		drop_locked();
+		channel = *fresh;
+	}
+	lock_give(&saved);
+}
+
+static void tell(const char *text)
+{
+	sigset_t saved;
+
+	lock_take(&saved);
+	bool news = strncmp(last_text, text, sizeof last_text - 1) != 0;
+	snprintf(last_text, sizeof last_text, "%s", text);
+	lock_give(&saved);
+	if (news)
+		log_line("%s", text);
+}
+
+static void move_high(int *fd)
+{
+	struct rlimit limit;
+	int floor = FD_HIGH;
+
+	if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0 && limit.rlim_cur < FD_HIGH + 16)
+		floor = limit.rlim_cur > 32 ? (int)limit.rlim_cur - 16 : 3;
+	int high = raw_fcntl(*fd, F_DUPFD_CLOEXEC, floor);
+	if (high < 0)
+		return;
+	raw_close(*fd);
+	*fd = high;
+}
+
+static void fill_hello(struct ipc_hello *m, const struct settings *s)
+{
+	sigset_t saved;
+
+	*m = (struct ipc_hello){
+		.h = ipc_header(IPC_HELLO, sizeof *m),
+		.has_gateway = s->has_gateway,
+		.gateway = s->gateway,
+		.mac_mode = s->mac_mode == MAC_OWN ? 0 : (uint8_t)(1 + s->mac_mode),
+		.mac = s->mac,
+		.link = s->link == LINK_AUTO ? 0 : (uint8_t)(1 + s->link),
+		.mtu = (uint16_t)s->mtu,
+	};
+	lock_take(&saved);
+	memcpy(m->token, token, sizeof m->token);
+	lock_give(&saved);
+}
+
+/* Takes what the WELCOME says; the table's fd stays the caller's. */
+static int take_welcome(struct channel *c, const struct ipc_welcome *w, int table_fd, const struct settings *s)
+{
+	int instance = table_fd < 0 ? -EPROTO : instance_add(w->instance, table_fd, w->table_size);
+
+	if (instance < 0)
+		return instance;
+	c->pid = getpid();
+	c->cookie = raw_cookie(c->fd);
+	c->link = (struct engine_link){.instance = instance, .mtu = w->mtu};
+	memcpy(c->link.id, w->instance, sizeof c->link.id);
+	memcpy(c->link.token, w->token, sizeof c->link.token);
+	c->link.data_len = ipc_name(&c->link.data, s, config_get()->uid, w->instance);
+	return 0;
+}
+
+/* HELLO and the answer to it. -ECONNRESET: the engine left in between. */
+static int greet(struct channel *c, const struct settings *s, char text[static IPC_TEXT_LEN])
+{
+	struct pollfd p = {.fd = c->fd, .events = POLLIN};
+	union {
+		struct ipc_header h;
+		struct ipc_welcome welcome;
+		struct ipc_refused refused;
+	} m;
+	struct ipc_hello hello;
+	int table_fd, r;
+
+	fill_hello(&hello, s);
+	if (raw_send(c->fd, &hello, sizeof hello) != sizeof hello)
+		return -ECONNRESET;
+	do
+		r = raw_poll(&p, ANSWER_TIMEOUT_MS);
+	while (r == -EINTR);
+	if (r == 0) {
+		snprintf(text, IPC_TEXT_LEN, "the engine has not answered for %d s", ANSWER_TIMEOUT_MS / 1000);
+		return -ENETDOWN;
+	}
+	ssize_t n = ipc_recv_fd(c->fd, &m, sizeof m, &table_fd, MSG_DONTWAIT);
+	if (n <= 0)
+		return -ECONNRESET;
+	if (ipc_check(&m, (size_t)n, IPC_WELCOME, sizeof m.welcome)) {
+		r = take_welcome(c, &m.welcome, table_fd, s);
+	} else if (ipc_check(&m, (size_t)n, IPC_REFUSED, sizeof m.refused)) {
+		m.refused.text[IPC_TEXT_LEN - 1] = '\0';
+		snprintf(text, IPC_TEXT_LEN, "%s", m.refused.text);
+		r = m.refused.error > 0 && m.refused.error < 4096 ? -m.refused.error : -ENETDOWN;
+	} else {
+		r = -EPROTO;
+	}
+	if (table_fd >= 0)
+		raw_close(table_fd);
+	if (r == -EPROTO)
+		snprintf(text, IPC_TEXT_LEN, "the running engine is of another version: run teecee stop");
+	return r == -EPROTO ? -ENETDOWN : r;
+}
+
+/* One try: -ECONNREFUSED when nobody listens. */
+static int meet(struct channel *c, const struct settings *s, char text[static IPC_TEXT_LEN])
+{
+	struct sockaddr_un name;
+	socklen_t len = ipc_name(&name, s, config_get()->uid, NULL);
+	uid_t uid;
+	pid_t pid;
+
+	c->fd = raw_socket(SOCK_SEQPACKET);
+	if (c->fd < 0) {
+		snprintf(text, IPC_TEXT_LEN, "cannot talk to the engine: socket: %s", strerrordesc_np(-c->fd));
+		return -ENETDOWN;
+	}
+	move_high(&c->fd);
+	int r = raw_result(syscall(SYS_connect, c->fd, &name, len));
+	if (r == 0)
+		r = ipc_peer(c->fd, &uid, &pid);
+	if (r == 0 && uid != config_get()->uid) {
+		snprintf(text, IPC_TEXT_LEN, "the engine's name @%s is taken by process %d of user %u", name.sun_path + 1,
+			 (int)pid, (unsigned)uid);
+		r = -ENETDOWN;
+	} else if (r == 0) {
+		r = greet(c, s, text);
+	} else if (r != -ECONNREFUSED) {
+		snprintf(text, IPC_TEXT_LEN, "cannot talk to the engine: connect: %s", strerrordesc_np(-r));
+		r = -ENETDOWN;
+	}
+	if (r < 0)
+		raw_close(c->fd);
+	return r;
+}
+
+static int start(const struct settings *s, char text[static IPC_TEXT_LEN])
+{
+	struct launch launch;
+
+	config_launch(&launch, s->iface);
+	return -spawn_engine(launch.path, launch.env, text);
+}
+
+static bool is_absent(int r)
+{
+	return r == -ECONNREFUSED || r == -ECONNRESET;
+}
+
+static int meet_or_start(struct channel *c, const struct settings *s, char text[static IPC_TEXT_LEN])
+{
+	int r = meet(c, s, text);
+
+	for (int i = 0; i < STARTS_MAX && is_absent(r); i++) {
+		r = start(s, text);
+		if (r < 0)
+			return r;
+		r = meet(c, s, text);
+		for (int nap = 0; nap < NAPS_AFTER_START && r == -ECONNREFUSED; nap++) {
+			raw_poll(NULL, 1);
+			r = meet(c, s, text);
+		}
+	}
+	if (is_absent(r)) {
+		snprintf(text, IPC_TEXT_LEN, "the engine was started %d times and left each time", STARTS_MAX);
+		r = -ENETDOWN;
+	}
+	return r;
+}
+
+int engine_get(bool may_start, struct engine_link *out)
+{
+	struct settings s = config_get()->settings;
+	char text[IPC_TEXT_LEN] = "";
+	struct channel c = {.fd = -1};
+	int cancel;
+
+	if (channel_get(out))
+		return 0;
+	int r = settings_resolve(&s, text);
+	if (r == 0) {
+		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+		r = may_start ? meet_or_start(&c, &s, text) : meet(&c, &s, text);
+		pthread_setcancelstate(cancel, &cancel);
+	}
+	if (r < 0) {
+		if (may_start && text[0])
+			tell(text);
+		return r;
+	}
+	*out = c.link;
+	channel_keep(&c);
+	return 0;
+}
+
+static ssize_t send_locked(int instance, const struct ipc_setopt *m)
+{
+	if (!is_ours(&channel) || channel.link.instance != instance)
+		return -ENOTCONN;
+	ssize_t n = raw_send(channel.fd, m, sizeof *m);
+	if (n < 0 && n != -EAGAIN)
+		drop_locked();
+	return n;
+}
+
+int engine_set_option(int instance, uint64_t cookie, enum ipc_option o, int64_t value)
+{
+	struct ipc_setopt m = {.h = ipc_header(IPC_SETOPT, sizeof m), .cookie = cookie, .option = o, .value = value};
+	struct engine_link link;
+	sigset_t saved;
+
+	/* A queue full of options is not a state that lasts: the engine reads them first. */
+	for (int tries = 0; tries < 1000; tries++) {
+		lock_take(&saved);
+		ssize_t n = send_locked(instance, &m);
+		lock_give(&saved);
+		if (n == sizeof m)
+			return 0;
+		if (n == -EAGAIN)
+			raw_poll(NULL, 1);
+		else if (engine_get(false, &link) < 0 || link.instance != instance)
+			return -ENETDOWN;
+	}
+	return -ENETDOWN;
+}

@@ -1,0 +1,23 @@
+/*
+ * glibc's other names of some calls, which no header declares: aliases that its own objects and fortified
+ * programs use.
+ */
+#ifndef TEECEE_PRELOAD_EXPORTS_H
+#define TEECEE_PRELOAD_EXPORTS_H
+
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+int __connect(int fd, const struct sockaddr *addr, socklen_t len);
+int __close(int fd);
+int __dup2(int fd, int to);
+int __fcntl(int fd, int cmd, ...);
+ssize_t __read(int fd, void *buf, size_t n);
+ssize_t __write(int fd, const void *buf, size_t n);
+ssize_t __send(int fd, const void *buf, size_t n, int flags);
+ssize_t __read_chk(int fd, void *buf, size_t n, size_t room);
+ssize_t __recv_chk(int fd, void *buf, size_t n, size_t room, int flags);
+ssize_t __recvfrom_chk(int fd, void *buf, size_t n, size_t room, int flags, struct sockaddr *addr, socklen_t *len);
+
+#endif

@@ -1,0 +1,172 @@
+/*
+ * The other half of exports.c: reading and writing. On an established connection each wrapper makes the program's
+ * own system call and no other.
+ */
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "preload/exports.h"
+#include "preload/io.h"
+#include "preload/real.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+void __chk_fail(void) __attribute__((noreturn)); /* glibc's: "buffer overflow detected" */
+
+EXPORT ssize_t read(int fd, void *buf, size_t n)
+{
+	return io_before_recv(fd) ? io_after_recv(fd, real.read(fd, buf, n)) : -1;
+}
+
+EXPORT ssize_t __read(int fd, void *buf, size_t n)
+{
+	return read(fd, buf, n);
+}
+
+EXPORT ssize_t __read_chk(int fd, void *buf, size_t n, size_t room)
+{
+	if (n > room)
+		__chk_fail();
+	return read(fd, buf, n);
+}
+
+EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)
+{
+	return io_before_recv(fd) ? io_after_recv(fd, real.readv(fd, iov, n)) : -1;
+}
+
+EXPORT ssize_t recv(int fd, void *buf, size_t n, int flags)
+{
+	ssize_t r;
+
+	if (!io_before_recv(fd))
+		return -1;
+	return io_odd_recv(fd, n, flags, &r) ? r : io_after_recv(fd, real.recv(fd, buf, n, flags));
+}
+
+EXPORT ssize_t __recv_chk(int fd, void *buf, size_t n, size_t room, int flags)
+{
+	if (n > room)
+		__chk_fail();
+	return recv(fd, buf, n, flags);
+}
+
+EXPORT ssize_t recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *len)
+{
+	ssize_t r;
+
+	if (!io_before_recv(fd))
+		return -1;
+	if (io_odd_recv(fd, n, flags, &r))
+		return r;
+	r = io_after_recv(fd, real.recvfrom(fd, buf, n, flags, addr, len));
+	if (r >= 0)
+		io_hide_name(fd, addr, len);
+	return r;
+}
+
+EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t n, size_t room, int flags, struct sockaddr *addr, socklen_t *len)
+{
+	if (n > room)
+		__chk_fail();
+	return recvfrom(fd, buf, n, flags, addr, len);
+}
+
+EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	ssize_t r;
+
+	if (!io_before_recv(fd))
+		return -1;
+	if ((flags & MSG_ERRQUEUE) && io_odd_recv(fd, 0, flags, &r))
+		return r;
+	r = io_after_recv(fd, real.recvmsg(fd, msg, flags));
+	if (r >= 0)
+		io_hide_name(fd, msg->msg_name, &msg->msg_namelen);
+	return r;
+}
+
+EXPORT int recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags, struct timespec *timeout)
+{
+	if (!io_before_recv(fd))
+		return -1;
+	int r = (int)io_after_recv(fd, real.recvmmsg(fd, msgs, n, flags, timeout));
+	for (int i = 0; i < r; i++)
+		io_hide_name(fd, msgs[i].msg_hdr.msg_name, &msgs[i].msg_hdr.msg_namelen);
+	return r;
+}
+
+EXPORT ssize_t write(int fd, const void *buf, size_t n)
+{
+	return io_before_send(fd, 0) ? io_after_send(fd, real.write(fd, buf, n), 0) : -1;
+}
+
+EXPORT ssize_t __write(int fd, const void *buf, size_t n)
+{
+	return write(fd, buf, n);
+}
+
+EXPORT ssize_t writev(int fd, const struct iovec *iov, int n)
+{
+	return io_before_send(fd, 0) ? io_after_send(fd, real.writev(fd, iov, n), 0) : -1;
+}
+
+EXPORT ssize_t send(int fd, const void *buf, size_t n, int flags)
+{
+	return io_before_send(fd, flags) ? io_after_send(fd, real.send(fd, buf, n, flags), flags) : -1;
+}
+
+EXPORT ssize_t __send(int fd, const void *buf, size_t n, int flags)
+{
+	return send(fd, buf, n, flags);
+}
+
+EXPORT ssize_t sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr, socklen_t len)
+{
+	ssize_t r;
+
+	if (io_fast_open(fd, addr, len, flags, &r))
+		return r < 0 ? r : send(fd, buf, n, flags & ~MSG_FASTOPEN);
+	if (!io_before_send(fd, flags))
+		return -1;
+	r = real.sendto(fd, buf, n, flags, addr, len);
+	if (addr && io_ignores_address(fd, r))
+		r = real.sendto(fd, buf, n, flags, NULL, 0);
+	return io_after_send(fd, r, flags);
+}
+
+EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	struct msghdr bare;
+	ssize_t r;
+
+	if ((flags & MSG_FASTOPEN) && io_fast_open(fd, msg->msg_name, msg->msg_namelen, flags, &r) && r < 0)
+		return r;
+	if (!io_before_send(fd, flags))
+		return -1;
+	r = real.sendmsg(fd, msg, flags);
+	if (io_ignores_address(fd, r) && msg->msg_name) {
+		bare = *msg;
+		bare.msg_name = NULL;
+		bare.msg_namelen = 0;
+		r = real.sendmsg(fd, &bare, flags & ~MSG_FASTOPEN);
+	}
+	return io_after_send(fd, r, flags);
+}
+
+EXPORT int sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
+{
+	return io_before_send(fd, flags) ? (int)io_after_send(fd, real.sendmmsg(fd, msgs, n, flags), flags) : -1;
+}
+
+EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t n)
+{
+	return io_before_send(out, 0) ? io_after_send(out, real.sendfile(out, in, offset, n), 0) : -1;
+}
+
+EXPORT ssize_t sendfile64(int out, int in, off64_t *offset, size_t n)
+{
+	return io_before_send(out, 0) ? io_after_send(out, real.sendfile64(out, in, offset, n), 0) : -1;
+}

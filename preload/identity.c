@@ -1,0 +1,106 @@
+#include "preload/identity.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "core/ipc/proto.h"
+#include "preload/engine.h"
+#include "preload/hint.h"
+#include "preload/instance.h"
+#include "preload/real.h"
+
+enum { SLOT_WAIT_MS = 1000 };
+
+static const char prefix[] = "\0teecee/";
+enum { PREFIX_LEN = sizeof prefix - 1 };
+
+/* "…/INSTANCE" at the end of the name; NULL when it is not an engine's data name. */
+static const char *instance_of(const struct sockaddr_un *name, socklen_t len)
+{
+	size_t path = len - offsetof(struct sockaddr_un, sun_path);
+
+	if (len < offsetof(struct sockaddr_un, sun_path) + PREFIX_LEN + 1 + IPC_INSTANCE_LEN || len > sizeof *name)
+		return NULL;
+	if (name->sun_family != AF_UNIX || memcmp(name->sun_path, prefix, PREFIX_LEN) != 0)
+		return NULL;
+	const char *id = name->sun_path + path - IPC_INSTANCE_LEN;
+	return id[-1] == '/' ? id : NULL;
+}
+
+/* A socket from before an exec, or from another process: perhaps our engine's, and we have not met it yet. */
+static int find_instance(const char *id)
+{
+	struct engine_link link;
+	int i = instance_find(id);
+
+	if (i >= 0 || engine_get(false, &link) < 0)
+		return i;
+	return memcmp(link.id, id, IPC_INSTANCE_LEN) == 0 ? link.instance : -1;
+}
+
+void shim_refresh(struct shim_sock *s)
+{
+	const struct ipc_table *t = s->instance >= 0 ? instance_table((unsigned)s->instance) : NULL;
+
+	s->known = t && ipc_table_get(t, s->cookie, &s->info);
+	if (s->known)
+		s->family = s->info.family;
+}
+
+bool shim_await_slot(struct shim_sock *s)
+{
+	for (int i = 0; i < SLOT_WAIT_MS && !s->known && s->instance >= 0; i++) {
+		raw_poll(NULL, 1);
+		shim_refresh(s);
+	}
+	return s->known;
+}
+
+static bool identify_fresh(struct shim_sock *s)
+{
+	s->kind = SHIM_FRESH;
+	if (!fresh_any() || !fresh_get(s->cookie = raw_cookie(s->fd), &s->fresh))
+		return false;
+	s->family = s->fresh.family;
+	return true;
+}
+
+bool shim_identify(int fd, struct shim_sock *s)
+{
+	int saved_errno = errno;
+	struct sockaddr_un name;
+	socklen_t len = sizeof name;
+	const char *id;
+	bool ours = false;
+
+	*s = (struct shim_sock){.fd = fd, .family = AF_INET, .instance = -1};
+	int r = raw_getpeername(fd, &name, &len);
+	if (r == -ENOTCONN) {
+		ours = identify_fresh(s);
+	} else if (r == 0 && (id = instance_of(&name, len))) {
+		s->kind = SHIM_ENGAGED;
+		s->cookie = raw_cookie(fd);
+		s->instance = find_instance(id);
+		shim_refresh(s);
+		ours = true;
+	}
+	errno = saved_errno;
+	return ours;
+}
+
+int64_t shim_option(const struct shim_sock *s, enum ipc_option o)
+{
+	if (s->kind == SHIM_FRESH)
+		return s->fresh.option[o];
+	return s->known ? s->info.option[o] : ipc_option_info[o].initial;
+}
+
+bool shim_is_nonblocking(int fd)
+{
+	int flags = raw_fcntl(fd, F_GETFL, 0);
+
+	return flags >= 0 && (flags & O_NONBLOCK);
+}

@@ -1,0 +1,180 @@
+/*
+ * getsockopt and setsockopt. Three kinds of options: those of TCP and IP and the few of the socket level that the
+ * engine must know (core/ipc/option.h); those that say what kind of socket it is, which must sound like TCP;
+ * and the rest of the socket level, which the real socket does itself (time limits, SO_PRIORITY, …).
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/base/bytes.h"
+#include "preload/engine.h"
+#include "preload/hint.h"
+#include "preload/real.h"
+#include "preload/recent.h"
+#include "preload/request.h"
+#include "preload/sock.h"
+#include "preload/usermem.h"
+
+/* A value to the program, cut to its room: 0 or -errno. */
+static int give(const void *data, size_t size, void *value, socklen_t *len)
+{
+	int room;
+	int r = user_read(&room, len, sizeof room);
+
+	if (r < 0)
+		return r;
+	if (room < 0)
+		return -EINVAL;
+	socklen_t n = (socklen_t)MIN((size_t)room, size);
+	r = user_write(value, data, n);
+	return r < 0 ? r : user_write(len, &n, sizeof n);
+}
+
+static int give_int(int v, void *value, socklen_t *len)
+{
+	return give(&v, sizeof v, value, len);
+}
+
+static int give_option(struct shim_sock *s, enum ipc_option o, void *value, socklen_t *len)
+{
+	int64_t v = shim_option(s, o), sent;
+	char bytes[16];
+	int room;
+	int r = user_read(&room, len, sizeof room);
+
+	if (r < 0)
+		return r;
+	if (room < 0)
+		return -EINVAL;
+	if (s->kind == SHIM_ENGAGED && recent_find(s->cookie, o, &sent)) {
+		if (sent == v)
+			recent_forget(s->cookie, o);
+		v = sent;
+	}
+	size_t n = ipc_option_encode(o, v, bytes, MIN((size_t)room, sizeof bytes));
+	return give(bytes, n, value, len);
+}
+
+/*
+ * What went wrong, told once. The real socket knows that something did, the table what. Programs ask this when
+ * poll says that a connect is over: a good moment to give the socket its send buffer back.
+ */
+static int take_error(struct shim_sock *s)
+{
+	struct hint h = hint_get(s->fd);
+	int error = 0;
+
+	raw_getsockopt(s->fd, SO_ERROR, &error, sizeof error);
+	if (s->kind == SHIM_FRESH)
+		return 0;
+	shim_refresh(s);
+	if (error)
+		return s->known && s->info.error ? s->info.error : h.kind == HINT_CONNECTING ? ENETDOWN : error;
+	if (h.lowered && h.cookie == s->cookie && s->known && s->info.tcp_state == STATE_ESTABLISHED) {
+		request_raise(s->fd);
+		h.lowered = false;
+		hint_set(s->fd, h);
+	}
+	return 0;
+}
+
+static int give_tcp_info(struct shim_sock *s, void *value, socklen_t *len)
+{
+	struct tcp_info none = {.tcpi_state = STATE_CLOSED};
+
+	if (s->kind == SHIM_ENGAGED && s->known && s->info.tcp_info_len <= sizeof s->info.tcp_info)
+		return give(s->info.tcp_info, s->info.tcp_info_len, value, len);
+	return give(&none, sizeof none, value, len);
+}
+
+static int get_socket_level(struct shim_sock *s, int name, void *value, socklen_t *len)
+{
+	/* Nobody's credentials: what the kernel says of a TCP peer. */
+	static const struct ucred nobody = {.pid = 0, .uid = (uid_t)-1, .gid = (gid_t)-1};
+
+	switch (name) {
+	case SO_ERROR:
+		return give_int(take_error(s), value, len);
+	case SO_TYPE:
+		return give_int(SOCK_STREAM, value, len);
+	case SO_DOMAIN:
+		return give_int(s->family, value, len);
+	case SO_PROTOCOL:
+		return give_int(IPPROTO_TCP, value, len);
+	case SO_ACCEPTCONN:
+		return give_int(s->kind == SHIM_ENGAGED && s->known && s->info.tcp_state == STATE_LISTEN, value, len);
+	case SO_PEERCRED:
+		return give(&nobody, sizeof nobody, value, len);
+	default:
+		return raw_result(real.getsockopt(s->fd, SOL_SOCKET, name, value, len));
+	}
+}
+
+int shim_getsockopt(struct shim_sock *s, int level, int name, void *value, socklen_t *len)
+{
+	/* The one that the stack has; iperf3 gives up on a socket that cannot say. */
+	static const char congestion[16] = "reno";
+	int o = ipc_option_find(level, name);
+
+	if (level == IPPROTO_IPV6 && s->family != AF_INET6)
+		return -EOPNOTSUPP;
+	if (o >= 0)
+		return give_option(s, (enum ipc_option)o, value, len);
+	if (level == SOL_SOCKET)
+		return get_socket_level(s, name, value, len);
+	if (level == IPPROTO_TCP && name == TCP_INFO)
+		return give_tcp_info(s, value, len);
+	if (level == IPPROTO_TCP && name == TCP_CONGESTION)
+		return give(congestion, sizeof congestion, value, len);
+	return level == IPPROTO_TCP || level == IPPROTO_IP || level == IPPROTO_IPV6 ? -ENOPROTOOPT : -EOPNOTSUPP;
+}
+
+static int set_known(struct shim_sock *s, enum ipc_option o, int64_t v, const void *value, socklen_t len)
+{
+	/* Urgent data inline or not is the real socket's doing. */
+	if (o == IPC_OPT_OOBINLINE)
+		syscall(SYS_setsockopt, s->fd, SOL_SOCKET, SO_OOBINLINE, value, len);
+	if (s->kind == SHIM_FRESH) {
+		/* One taken in from elsewhere has no record yet. */
+		if (!fresh_get(s->cookie, &s->fresh))
+			fresh_add(&s->fresh);
+		fresh_set_option(s->cookie, o, v);
+		return 0;
+	}
+	if (o == IPC_OPT_V6ONLY)
+		return -EINVAL; /* too late */
+	/* Its engine is gone, or the connection is: as on a kernel's dead socket, no harm is done. */
+	if (s->known && s->info.use != IPC_SLOT_LIVE)
+		return 0;
+	int r = engine_set_option(s->instance, s->cookie, o, v);
+	if (r == 0)
+		recent_note(s->cookie, o, v);
+	return r;
+}
+
+int shim_setsockopt(struct shim_sock *s, int level, int name, const void *value, socklen_t len)
+{
+	char bytes[16] = "";
+	int64_t v;
+	int o = ipc_option_find(level, name);
+
+	if (level == IPPROTO_IPV6 && s->family != AF_INET6)
+		return -ENOPROTOOPT;
+	if (o < 0 && level == SOL_SOCKET)
+		return raw_result(real.setsockopt(s->fd, level, name, value, len));
+	if ((int)len < 0)
+		return -EINVAL;
+	int r = user_read(bytes, value, MIN(len, sizeof bytes));
+	if (r < 0)
+		return r;
+	if (level == IPPROTO_TCP && name == TCP_CONGESTION)
+		return len >= 4 && strncmp(bytes, "reno", MIN(len, sizeof bytes)) == 0 ? 0 : -ENOENT;
+	if (o < 0)
+		return -ENOPROTOOPT;
+	r = ipc_option_decode((enum ipc_option)o, bytes, len, &v);
+	return r < 0 ? r : set_known(s, (enum ipc_option)o, v, value, len);
+}
