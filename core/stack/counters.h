@@ -55,6 +55,8 @@
 	X(TcpExtListenDrops, "SYNs not accepted: backlog or memory")                               \
 	X(TcpExtTimeouts, "retransmission timeouts")                                               \
 	X(TcpExtFastRetrans, "segments retransmitted before a timeout")                            \
+	X(TcpExtLossProbes, "tail loss probes sent (RFC 8985)")                                    \
+	X(TcpExtLossProbeRecovery, "losses repaired by a tail loss probe")                         \
 	X(TcpExtOutOfWindow, "segments outside the receive window")                                \
 	X(TcpExtPawsDrops, "segments dropped because their timestamp is old (RFC 7323)")           \
 	X(TcpExtChallengeAcks, "challenge ACKs sent (RFC 5961)")                                   \

@@ -162,6 +162,10 @@ struct tcp {
 		uint32_t delivered, out,
 			flight; /* bytes since recovery began (RFC 6937, RFC 9937) */
 	} prr;
+	struct {
+		struct seq32 end; /* snd.nxt when the probe left */
+		bool armed, outstanding, resent;
+	} tlp; /* tail loss probe (tcp_tlp.c) */
 	const struct cc_ops *cc;
 	struct cc_state cong;
 	bool cwnd_limited; /* the window was what stopped us since the last ACK */
@@ -249,7 +253,7 @@ struct ack_result {
 	nsec rtt;           /* from a range sent only once (Karn); 0: none */
 	bool new_sack;      /* some range was newly SACKed */
 	bool dup_ack;       /* RFC 5681 §2 */
-	bool lost_retransmit;
+	bool dsack;         /* the peer got something twice (RFC 2883) */
 };
 struct txseg *tcp_sent_append(
 	struct tcp *t, uint32_t len, bool syn, bool fin, nsec now); /* NULL: no memory */
@@ -266,6 +270,14 @@ void tcp_resent(struct tcp *t, struct txseg *x, uint32_t len,
 	nsec now);                           /* the first len bytes of x left again */
 uint32_t tcp_in_flight(const struct tcp *t); /* bytes: RFC 6675's pipe */
 
+bool tcp_sent_split(
+	struct tcp *t, struct txseg *x, struct seq32 at); /* x keeps the front; false: no memory */
+
+/* --- tcp_tlp.c --- */
+nsec tcp_probe_timeout(const struct tcp *t); /* NSEC_NEVER: no probe now */
+void tcp_probe(struct tcp *t, nsec now);
+void tcp_probe_ack(struct tcp *t, const struct ack_result *r, nsec now);
+
 /* --- tcp_recv.c: steps 6 to 8 --- */
 void tcp_text_input(struct tcp *t, struct segment *g, nsec now);
 void tcp_fin_input(struct tcp *t, struct segment *g, nsec now);
@@ -278,6 +290,9 @@ void tcp_ofo_free(struct tcp *t);
 /* --- tcp_output.c --- */
 void tcp_output(struct tcp *t, nsec now);
 void tcp_output_forced(struct tcp *t, nsec now);
+bool tcp_output_one(struct tcp *t,
+	nsec now); /* one segment of new data, whatever the congestion window; false: none */
+void tcp_output_again(struct tcp *t, struct txseg *x, nsec now); /* a copy of what is in flight */
 void tcp_send_probe(
 	struct tcp *t, nsec now); /* an empty segment below snd.una: keepalive and window probe */
 void tcp_send_reset(struct tcp *t, nsec now); /* RST for a connection */

@@ -77,6 +77,7 @@ void tcp_ack_input(struct tcp *t, struct segment *g, nsec now)
 	r.dup_ack = r.acked == 0 && outstanding && !opened && segment_seq_len(g) == 0 &&
 		    seq_eq(g->h.ack, t->snd.una);
 	tcp_recovery_ack(t, &r, now);
+	tcp_probe_ack(t, &r, now);
 	if (r.acked > 0) {
 		t->retries = 0;
 		t->backoff = 0;

@@ -355,6 +355,36 @@ void tcp_output_forced(struct tcp *t, nsec now)
 	t->snd.forced = false;
 }
 
+bool tcp_output_one(struct tcp *t, nsec now)
+{
+	uint32_t unsent = t->snd.ring.len - (t->snd.nxt.v - t->snd.una_data.v);
+	int32_t window = seq_diff(seq_add(t->snd.una, t->snd.wnd), t->snd.nxt);
+	uint32_t len = MIN(unsent, effective_mss(t));
+
+	if (t->snd.fin_sent || len == 0 || window < (int32_t)len)
+		return false;
+	struct outgoing o = {t->snd.nxt, TH_ACK | TH_PSH, len, 0};
+	if (!send_segment(t, &o, now) || !tcp_sent_append(t, len, false, false, now))
+		return false;
+	t->stats.bytes_sent += len;
+	t->last_sent = now;
+	return true;
+}
+
+void tcp_output_again(struct tcp *t, struct txseg *x, nsec now)
+{
+	uint32_t len = x->end.v - x->start.v - x->fin - x->syn;
+	struct outgoing o = {x->start, TH_ACK | TH_PSH | (x->fin ? TH_FIN : 0), len, 0};
+
+	if (!send_segment(t, &o, now))
+		return;
+	x->sent_at = now;
+	x->retransmitted = true;
+	COUNT(t->stack, TcpRetransSegs);
+	t->stats.total_retrans++;
+	t->stats.bytes_retrans += len;
+}
+
 void tcp_send_probe(struct tcp *t, nsec now)
 {
 	struct outgoing o = {seq_add(t->snd.una, -1u), TH_ACK, 0, 0};

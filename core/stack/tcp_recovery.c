@@ -94,7 +94,7 @@ void tcp_sent_free(struct tcp *t)
 }
 
 /* Cuts x at `at`, strictly inside: x keeps the front, the new range behind it has the same marks. False: no memory. */
-static bool txseg_split(struct tcp *t, struct txseg *x, struct seq32 at)
+bool tcp_sent_split(struct tcp *t, struct txseg *x, struct seq32 at)
 {
 	struct txseg *tail = txseg_new(t->stack);
 
@@ -136,7 +136,7 @@ void tcp_resent(struct tcp *t, struct txseg *x, uint32_t len, nsec now)
 {
 	/* Without memory for the cut the whole range counts as sent; the timer finds what is missing. */
 	if (len < txseg_len(x))
-		txseg_split(t, x, seq_add(x->start, len));
+		tcp_sent_split(t, x, seq_add(x->start, len));
 	x->in_flight_again = x->retransmitted = true;
 	x->sent_at = now;
 	t->resent_bytes += txseg_len(x);
@@ -229,12 +229,12 @@ static void take_sack_block(
 		if (x->sacked || seq_le(x->end, b->left))
 			continue;
 		if (seq_lt(x->start, b->left)) {
-			if (!txseg_split(t, x, b->left))
+			if (!tcp_sent_split(t, x, b->left))
 				return;
 			link_next = x->link.next; /* its tail is looked at next */
 			continue;
 		}
-		if (seq_gt(x->end, b->right) && !txseg_split(t, x, b->right))
+		if (seq_gt(x->end, b->right) && !tcp_sent_split(t, x, b->right))
 			return;
 		sack_range(t, x, r, now);
 		link_next = x->link.next;
@@ -245,6 +245,7 @@ void tcp_sent_sack(struct tcp *t, const struct tcp_hdr *h, struct ack_result *r,
 {
 	for (unsigned i = 0; i < h->nsack; i++) {
 		const struct sack_block *b = &h->sack[i];
+		r->dsack |= i == 0 && seq_lt(b->left, t->snd.una);
 		/* Below snd.una: a DSACK (RFC 2883), or old. Beyond snd.nxt: nonsense. */
 		if (seq_lt(b->left, b->right) && seq_ge(b->left, t->snd.una) &&
 			seq_le(b->right, t->snd.nxt))
@@ -307,7 +308,7 @@ static void newreno_detect(struct tcp *t, const struct ack_result *r)
 	if (x->lost)
 		return;
 	if (txseg_len(x) > t->snd.mss)
-		txseg_split(t, x, seq_add(x->start, t->snd.mss));
+		tcp_sent_split(t, x, seq_add(x->start, t->snd.mss));
 	mark_lost(t, x);
 }
 

@@ -29,6 +29,12 @@ void tcp_arm_rexmit(struct tcp *t, nsec now)
 		tcp_timer_set(t, TCP_TIMER_REXMIT, NSEC_NEVER);
 		return;
 	}
+	nsec probe = tcp_probe_timeout(t);
+	t->tlp.armed = probe != NSEC_NEVER;
+	if (t->tlp.armed) {
+		tcp_timer_set(t, TCP_TIMER_REXMIT, now + probe);
+		return;
+	}
 	for (unsigned i = 0; i < t->backoff && timeout < TCP_RTO_MAX; i++)
 		timeout *= 2;
 	tcp_timer_set(t, TCP_TIMER_REXMIT, now + nsec_min(timeout, TCP_RTO_MAX));
@@ -84,6 +90,10 @@ static void on_rexmit(struct tcp *t, nsec now)
 {
 	if (list_empty(&t->sent))
 		return;
+	if (t->tlp.armed) {
+		tcp_probe(t, now);
+		return;
+	}
 	if (t->retries == 0)
 		t->stalled_since =
 			LIST_ENTRY(list_first(&t->sent), struct txseg, link)->first_sent_at;
@@ -94,6 +104,7 @@ static void on_rexmit(struct tcp *t, nsec now)
 	COUNT(t->stack, TcpExtTimeouts);
 	t->retries++;
 	t->backoff++;
+	t->tlp.outstanding = false;
 	tcp_recovery_timeout(t, now);
 	if (!tcp_is_synchronized(t)) {
 		t->snd.syn_due = true;
