@@ -177,6 +177,10 @@ static void hello(struct engine *e, struct client *c, const struct ipc_hello *h)
 			(unsigned)e->uid);
 		return;
 	}
+	if (host_address_state(e->host) == ADDRESS_CONFLICT) {
+		refuse(e, c, EADDRINUSE, "%s", host_error(e->host));
+		return;
+	}
 	c->hello = *h;
 	c->waiting = true;
 	if (host_address_state(e->host) == ADDRESS_READY)

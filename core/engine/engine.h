@@ -114,6 +114,7 @@ struct engine {
 	nsec idle_since; /* NSEC_NEVER: busy */
 	nsec linger_at;  /* next look at `lingering` */
 	nsec retry_at;   /* next try for those who wait for an fd */
+	nsec leave_at;    /* the address is somebody else's: refusing programs until then */
 	bool stopping;
 	struct engine_counters counters;
 	uint8_t scratch[ENGINE_SCRATCH_LEN];

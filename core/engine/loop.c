@@ -22,6 +22,12 @@ enum {
 		8, /* events cause sending, sending causes events (within the stack's own address) */
 };
 
+/*
+ * An address that somebody else has: the answer to our probe comes faster than the program that started us
+ * can connect, so we stay to tell it, and whoever else asks meanwhile.
+ */
+#define REFUSAL_TIME (1 * SEC)
+
 /* Paused listeners are tried again even if none of our own fds was closed: the table was the system's. */
 #define RETRY_INTERVAL (100 * MSEC)
 
@@ -49,6 +55,7 @@ static nsec next_deadline(const struct engine *e)
 {
 	nsec at = nsec_min(stack_deadline(e->stack), e->linger_at);
 
+	at = nsec_min(at, e->leave_at);
 	if (!list_empty(&e->due))
 		return 0;
 	if (e->data_paused || !list_empty(&e->starved))
@@ -137,11 +144,11 @@ void loop_bury(struct engine *e)
 	accept_starved(e);
 }
 
-static void interface_is_gone(struct engine *e)
+/* Every connection ends; what follows is leaving. */
+static void end_connections(struct engine *e)
 {
-	LIST_FOR_EACH (link, &e->socks)
+	LIST_FOR_EACH(link, &e->socks)
 		sock_free(e, LIST_ENTRY(link, struct sock, link), ENETDOWN);
-	e->stopping = true;
 }
 
 /* The link said ENETDOWN. A connect asks again and again whether it still is; see engine.h for what follows. */
@@ -154,10 +161,12 @@ static void look_at_interface(struct engine *e)
 	e->link_down = false;
 	if (fd < 0)
 		return;
-	if (ioctl(fd, SIOCGIFFLAGS, &r) == 0)
-		e->link_down = !(r.ifr_flags & IFF_UP);
-	else if (errno == ENODEV)
-		interface_is_gone(e);
+	bool exists = ioctl(fd, SIOCGIFFLAGS, &r) == 0 || errno != ENODEV;
+	e->link_down = exists && !(r.ifr_flags & IFF_UP);
+	if (!exists) {
+		end_connections(e);
+		e->stopping = true;
+	}
 	close(fd);
 }
 
@@ -208,7 +217,8 @@ static void follow_address(struct engine *e)
 		clients_answer(e);
 	if (state == ADDRESS_CONFLICT) {
 		clients_refuse(e, EADDRINUSE, host_error(e->host));
-		e->stopping = true;
+		end_connections(e);
+		e->leave_at = e->now + REFUSAL_TIME;
 	}
 }
 
@@ -229,6 +239,7 @@ static void run_stack(struct engine *e)
 
 static void watch_idleness(struct engine *e)
 {
+	e->stopping |= e->now >= e->leave_at;
 	if (e->nsocks > 0 || stack_socket_count(e->stack) > 0)
 		e->idle_since = NSEC_NEVER;
 	else if (e->idle_since == NSEC_NEVER)

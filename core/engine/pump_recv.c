@@ -69,8 +69,8 @@ size_t pump_deliver(void *ctx, struct tcp *t, void *user, const uint8_t *data, s
 static void pass_fin(struct engine *e, struct sock *s)
 {
 	s->recv = RECV_SHUT;
+	table_write(e, s); /* the program may ask for its state as soon as it has seen the end */
 	shutdown(s->src.fd, SHUT_WR);
-	sock_dirty(e, s);
 }
 
 void pump_recv(struct engine *e, struct sock *s)

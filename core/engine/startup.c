@@ -38,7 +38,7 @@ void engine_init(struct engine *e, const struct settings *settings)
 		&e->lingering, &e->selfs, &e->starved, &e->dead};
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		list_init(lists[i]);
-	e->linger_at = NSEC_NEVER;
+	e->linger_at = e->leave_at = NSEC_NEVER;
 	e->idle_since = NSEC_NEVER;
 }
 
