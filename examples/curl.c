@@ -1,16 +1,17 @@
 /*
  * curl FAKE_IP[/LEN] URL [IFACE]
  *
- * Fetches a page over our own TCP, from an address that the kernel does not own; prints it to stdout. No
- * LD_PRELOAD: this is the core API by itself, and the shortest whole program on it. What to look at:
+ * Fetches a page over our own TCP, from an address that the kernel does not own; prints it to
+ * stdout. No LD_PRELOAD: this is the core API by itself, and the shortest whole program on it. What
+ * to look at:
  *
  *	host_open             a stack of our own on IFACE, which begins to claim FAKE_IP
  *	tcp_new, tcp_connect  a socket of that stack; the connection begins once the address is ours
  *	host_turn             waits for the network and lets the stack work
  *	tcp_recv_peek         what has arrived, in order, where it lies
  *
- * FAKE_IP may be "auto". Only the URL's name, if it is one, is asked of the host's resolver.
- * Exit status 0: the whole page was printed. Else one line on stderr and 1, or 2 when called wrongly.
+ * FAKE_IP may be "auto". Only the URL's name, if it is one, is asked of the host's resolver. Exit
+ * status 0: the whole page was printed. Else one line on stderr and 1, or 2 when called wrongly.
  */
 #include <errno.h>
 #include <netdb.h>
@@ -143,12 +144,13 @@ static void send_request(struct tcp *t, const struct url *u, nsec now)
 	char request[REQUEST_MAX];
 	struct iovec room[2];
 	size_t done = 0;
-	int n = snprintf(request, sizeof request, "GET %s HTTP/1.0\r\nHost: %s\r\nUser-Agent: teecee\r\n\r\n",
-			 u->path, u->host);
+	int n = snprintf(request, sizeof request,
+		"GET %s HTTP/1.0\r\nHost: %s\r\nUser-Agent: teecee\r\n\r\n", u->path, u->host);
 
 	unsigned pieces = (unsigned)tcp_send_room(t, (size_t)n, room);
 	for (unsigned i = 0; i < pieces && done < (size_t)n; i++) {
-		size_t part = (size_t)n - done < room[i].iov_len ? (size_t)n - done : room[i].iov_len;
+		size_t part =
+			(size_t)n - done < room[i].iov_len ? (size_t)n - done : room[i].iov_len;
 		memcpy(room[i].iov_base, request + done, part);
 		done += part;
 	}

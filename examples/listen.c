@@ -1,9 +1,9 @@
 /*
  * listen FAKE_IP[/LEN] PORT COUNT [IFACE]
  *
- * A web server of one page, on an address that the kernel does not own: answers COUNT requests and exits. Says
- * on stdout when it is ready. Read examples/curl.c first; new here is how a program with many sockets learns
- * which of them have news: stack_next_event.
+ * A web server of one page, on an address that the kernel does not own: answers COUNT requests and
+ * exits. Says on stdout when it is ready. Read examples/curl.c first; new here is how a program
+ * with many sockets learns which of them have news: stack_next_event.
  *
  * Exit status 0 after COUNT requests. Else one line on stderr and 1, or 2 when called wrongly.
  */
@@ -23,7 +23,10 @@ struct server {
 	long left; /* requests still to answer */
 };
 
-/* What a connection needs to remember: how much of the empty line that ends a request has been seen. */
+/*
+ * What a connection needs to remember: how much of the empty line that ends a request has been
+ * seen.
+ */
 struct client {
 	unsigned matched;
 };
@@ -55,10 +58,12 @@ static bool answer(struct tcp *t, nsec now)
 	char page[PAGE_MAX], reply[2 * PAGE_MAX], us[ENDPOINT_STRLEN], them[ENDPOINT_STRLEN];
 	struct iovec room[2];
 
-	int len = snprintf(page, sizeof page, "Hello %s,\nthis is %s, an address that no kernel owns.\n",
-			   endpoint_format(tcp_remote(t), them), endpoint_format(tcp_local(t), us));
+	int len = snprintf(page, sizeof page,
+		"Hello %s,\nthis is %s, an address that no kernel owns.\n",
+		endpoint_format(tcp_remote(t), them), endpoint_format(tcp_local(t), us));
 	len = snprintf(reply, sizeof reply,
-		       "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s", len, page);
+		"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s", len,
+		page);
 	if (tcp_send_room(t, (size_t)len, room) == 0 || room[0].iov_len < (size_t)len)
 		return false;
 	memcpy(room[0].iov_base, reply, (size_t)len);
@@ -151,7 +156,8 @@ static int become_ready(struct server *s, uint16_t port)
 		err = tcp_listen(s->listener, BACKLOG, now);
 	if (err)
 		return complain("%s", strerror(-err));
-	printf("listening on %s, MAC %s\n", endpoint_format(&local, at), macaddr_format(host_mac(s->h), mac));
+	printf("listening on %s, MAC %s\n", endpoint_format(&local, at),
+		macaddr_format(host_mac(s->h), mac));
 	fflush(stdout);
 	return 0;
 }

@@ -1,6 +1,6 @@
 /*
- * The `teecee` command. Each subcommand has a file of its own and one line in main.c's table; argv[0] is its
- * name. Results are exit statuses.
+ * The `teecee` command. Each subcommand has a file of its own and one line in main.c's table;
+ * argv[0] is its name. Results are exit statuses.
  */
 #ifndef TEECEE_CLI_CLI_H
 #define TEECEE_CLI_CLI_H
@@ -20,13 +20,14 @@ int cli_stop(int argc, char **argv);
 struct cli_options {
 	struct settings settings; /* environment and options together, interface resolved */
 	bool verbose;
-	bool help;                /* --help was asked: nothing else is filled */
-	int first;                /* index in argv of the first word that is not an option */
+	bool help; /* --help was asked: nothing else is filled */
+	int first; /* index in argv of the first word that is not an option */
 };
 
 /*
- * Takes the options that every subcommand knows (-i, --ip, …) into the environment, where they replace the
- * variables of the same meaning, and loads the settings. False: one line has said what is wrong.
+ * Takes the options that every subcommand knows (-i, --ip, …) into the environment, where they
+ * replace the variables of the same meaning, and loads the settings. False: one line has said what
+ * is wrong.
  */
 bool cli_options(struct cli_options *o, int argc, char **argv);
 

@@ -15,13 +15,17 @@ static const struct cli_option {
 	char letter; /* 0: none */
 	const char *variable, *value, *text;
 } options[] = {
-	{"iface", 'i', "TEECEE_IFACE", "IFACE", "the interface (default: that of the default route)"},
-	{"ip", 0, "TEECEE_IP", "A.B.C.D/LEN", "our address there, or auto (default): a free one is found"},
-	{"gateway", 0, "TEECEE_GATEWAY", "A.B.C.D", "the way out (default: the interface's default route)"},
+	{"iface", 'i', "TEECEE_IFACE", "IFACE",
+		"the interface (default: that of the default route)"},
+	{"ip", 0, "TEECEE_IP", "A.B.C.D/LEN",
+		"our address there, or auto (default): a free one is found"},
+	{"gateway", 0, "TEECEE_GATEWAY", "A.B.C.D",
+		"the way out (default: the interface's default route)"},
 	{"mac", 0, "TEECEE_MAC", "MAC", "own (default), nic, or an address"},
 	{"link", 0, "TEECEE_LINK", "DRIVER", "auto (default), packet, pcap or tap"},
 	{"mtu", 0, "TEECEE_MTU", "BYTES", "IP bytes per packet (default: the interface's)"},
-	{"idle", 0, "TEECEE_IDLE", "SECONDS", "how long the engine stays after the last socket (default 30)"},
+	{"idle", 0, "TEECEE_IDLE", "SECONDS",
+		"how long the engine stays after the last socket (default 30)"},
 };
 
 enum { OPT_FIRST = 256, OPT_HELP = OPT_FIRST + ARRAY_LEN(options) };
@@ -31,7 +35,8 @@ static void fill_long(struct option out[static ARRAY_LEN(options) + 3])
 	size_t n = 0;
 
 	for (; n < ARRAY_LEN(options); n++)
-		out[n] = (struct option){options[n].name, required_argument, NULL, (int)(OPT_FIRST + n)};
+		out[n] = (struct option){
+			options[n].name, required_argument, NULL, (int)(OPT_FIRST + n)};
 	out[n++] = (struct option){"verbose", no_argument, NULL, 'v'};
 	out[n++] = (struct option){"help", no_argument, NULL, OPT_HELP};
 	out[n] = (struct option){0};
@@ -57,7 +62,8 @@ static bool take(struct cli_options *o, int c, const char *command, const char *
 	else if (option && setenv(option->variable, optarg, 1) < 0)
 		log_line("%s", strerror(errno));
 	else if (!option)
-		log_line("%s: %s is not an option, or its value is missing (teecee %s --help)", command, word, command);
+		log_line("%s: %s is not an option, or its value is missing (teecee %s --help)",
+			command, word, command);
 	return c == 'v' || c == OPT_HELP || option;
 }
 
@@ -81,7 +87,8 @@ bool cli_options(struct cli_options *o, int argc, char **argv)
 			return true;
 	}
 	o->first = optind;
-	if (settings_load(&o->settings, environ, error) < 0 || settings_resolve(&o->settings, error) < 0) {
+	if (settings_load(&o->settings, environ, error) < 0 ||
+		settings_resolve(&o->settings, error) < 0) {
 		log_line("%s", error);
 		return false;
 	}
@@ -93,8 +100,8 @@ void cli_print_options(void)
 	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
 		char letter[] = "-?, ", left[32];
 		letter[1] = options[i].letter;
-		snprintf(left, sizeof left, "%s--%s %s", options[i].letter ? letter : "    ", options[i].name,
-			 options[i].value);
+		snprintf(left, sizeof left, "%s--%s %s", options[i].letter ? letter : "    ",
+			options[i].name, options[i].value);
 		printf("  %-26s %s\n", left, options[i].text);
 	}
 	printf("  -v, --verbose              say what is used\n");

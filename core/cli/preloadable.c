@@ -4,7 +4,7 @@
  *	no PT_INTERP            statically linked (static-pie too): there is no dynamic linker
  *	another ELF class       a 32-bit program cannot load a 64-bit library; ld.so only warns
  *	another libc            the library needs glibc's; musl's linker has another name
- *	set-user-ID, -group-ID  AT_SECURE: ld.so ignores paths in LD_PRELOAD. Not when the file's owner is
+ *	set-user-ID, -group-ID  AT_SECURE: ld.so ignores paths in LD_PRELOAD. Not when the owner is
  *	                        the user anyway, nor on a file system mounted nosuid
  *	file capabilities       AT_SECURE as well, except for root
  *
@@ -76,20 +76,25 @@ int program_find(const char *name, char path[static PATH_MAX])
 	return result;
 }
 
-static bool is_privileged(const char *path, const struct stat *st, char reason[static PRELOAD_REASON_LEN])
+static bool is_privileged(
+	const char *path, const struct stat *st, char reason[static PRELOAD_REASON_LEN])
 {
 	struct statvfs fs;
 
 	if (statvfs(path, &fs) == 0 && (fs.f_flag & ST_NOSUID))
 		return false;
 	bool setid = ((st->st_mode & S_ISUID) && st->st_uid != getuid()) ||
-		     ((st->st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && st->st_gid != getgid());
+		     ((st->st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
+			     st->st_gid != getgid());
 	bool capable = getuid() != 0 && getxattr(path, "security.capability", NULL, 0) > 0;
 	if (setid)
-		snprintf(reason, PRELOAD_REASON_LEN, "%s runs with another user's or group's rights (setuid, setgid): "
-			 "LD_PRELOAD is ignored for it", path);
+		snprintf(reason, PRELOAD_REASON_LEN,
+			"%s runs with another user's or group's rights (setuid, setgid): "
+			"LD_PRELOAD is ignored for it",
+			path);
 	else if (capable)
-		snprintf(reason, PRELOAD_REASON_LEN, "%s has file capabilities: LD_PRELOAD is ignored for it", path);
+		snprintf(reason, PRELOAD_REASON_LEN,
+			"%s has file capabilities: LD_PRELOAD is ignored for it", path);
 	return setid || capable;
 }
 
@@ -135,7 +140,9 @@ static bool elf_preloadable(const char *path, int fd, char reason[static PRELOAD
 	return !why;
 }
 
-/* The program that env(1) will start: the first word that is neither an option nor an assignment. */
+/*
+ * The program that env(1) will start: the first word that is neither an option nor an assignment.
+ */
 static bool env_target(char *words, char path[static PATH_MAX])
 {
 	char *save;
@@ -146,7 +153,10 @@ static bool env_target(char *words, char path[static PATH_MAX])
 	return false;
 }
 
-/* Follows "#!": path becomes the interpreter's. False: the line names none that exists, let the kernel say so. */
+/*
+ * Follows "#!": path becomes the interpreter's. False: the line names none that exists, let the
+ * kernel say so.
+ */
 static bool follow_script(char *line, char path[static PATH_MAX])
 {
 	char *save, *interp;

@@ -1,6 +1,6 @@
 /*
- * teecee run: the environment that the library reads, then exec. Everything that can be known to fail is
- * said here, where a person reads it, and not as a failed connect() in the program.
+ * teecee run: the environment that the library reads, then exec. Everything that can be known to
+ * fail is said here, where a person reads it, and not as a failed connect() in the program.
  */
 #include <errno.h>
 #include <limits.h>
@@ -19,7 +19,8 @@ static int help(void)
 	printf("usage: teecee run [OPTIONS] [--] PROGRAM [ARGUMENTS]\n\n"
 	       "Runs PROGRAM on our own TCP/IP stack, with an address of its own on the LAN.\n\n");
 	cli_print_options();
-	printf("\nEach option stands for a TEECEE_* variable. The exit status is the program's; 125: teecee's own\n"
+	printf("\nEach option stands for a TEECEE_* variable. The exit status is the program's; "
+	       "125: teecee's own\n"
 	       "fault, 126: the program cannot be run or preloaded, 127: it is not there.\n");
 	return fflush(stdout) ? EXIT_OURS : 0;
 }
@@ -103,7 +104,8 @@ int cli_run(int argc, char **argv)
 	if (!set_preload(library))
 		return EXIT_OURS;
 	if (o.verbose)
-		log_line("%s on %s, address %s, through %s", path, o.settings.iface, o.settings.ip_spec, library);
+		log_line("%s on %s, address %s, through %s", path, o.settings.iface,
+			o.settings.ip_spec, library);
 	execvp(program[0], program);
 	log_line("%s: %s", program[0], strerror(errno));
 	return errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;

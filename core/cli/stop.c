@@ -31,7 +31,8 @@ static int connect_engine(const struct settings *s)
 
 	if (fd < 0)
 		return -errno;
-	int err = connect(fd, (struct sockaddr *)&name, len) < 0 ? -errno : ipc_peer(fd, &uid, &pid);
+	int err =
+		connect(fd, (struct sockaddr *)&name, len) < 0 ? -errno : ipc_peer(fd, &uid, &pid);
 	if (!err && uid != geteuid())
 		err = -ECONNREFUSED;
 	if (!err)
@@ -107,12 +108,13 @@ int cli_stop(int argc, char **argv)
 	if (fd >= 0)
 		close(fd);
 	if (err) {
-		log_line("the engine for %s on %s cannot be told: %s", o.settings.ip_spec, o.settings.iface,
-			 strerror(-err));
+		log_line("the engine for %s on %s cannot be told: %s", o.settings.ip_spec,
+			o.settings.iface, strerror(-err));
 		return EXIT_OURS;
 	}
 	if (!ended)
-		log_line("the engine for %s on %s does not end", o.settings.ip_spec, o.settings.iface);
+		log_line("the engine for %s on %s does not end", o.settings.ip_spec,
+			o.settings.iface);
 	else if (o.verbose)
 		log_line("the engine for %s on %s has ended", o.settings.ip_spec, o.settings.iface);
 	return ended ? 0 : EXIT_OURS;

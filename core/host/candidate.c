@@ -5,7 +5,8 @@
 
 #include "core/base/bytes.h"
 
-static uint64_t hash(const char purpose[static 4], const struct ipaddr *a, const struct macaddr *nic, uid_t uid)
+static uint64_t hash(
+	const char purpose[static 4], const struct ipaddr *a, const struct macaddr *nic, uid_t uid)
 {
 	uint8_t key[crypto_shorthash_KEYBYTES] = {0}, out[crypto_shorthash_BYTES];
 
@@ -26,11 +27,12 @@ static uint32_t gcd(uint32_t a, uint32_t b)
 	return a;
 }
 
-void candidates_init(struct candidates *c, const struct ipnet *net, const struct macaddr *nic, uid_t uid)
+void candidates_init(
+	struct candidates *c, const struct ipnet *net, const struct macaddr *nic, uid_t uid)
 {
 	unsigned host_bits = 128u - net->len;
 	uint32_t size = host_bits < 32 ? (uint32_t)1 << host_bits : 0; /* 0 stands for 2^32 */
-	uint32_t network = ipaddr_to_v4(&net->addr) & (uint32_t)-(int64_t)size;
+	uint32_t network = ipaddr_to_v4(&net->addr) & (uint32_t) - (int64_t)size;
 	struct ipaddr base = ipaddr_v4(network);
 	uint64_t h = hash("addr", &base, nic, uid);
 
@@ -62,6 +64,7 @@ struct macaddr candidate_mac(const struct ipaddr *address, const struct macaddr 
 
 	put_be16(mac.b, (uint16_t)(h >> 32));
 	put_be32(mac.b + 2, (uint32_t)h);
-	mac.b[0] = (uint8_t)((mac.b[0] & ~0x01) | 0x02); /* unicast; locally administered (IEEE 802) */
+	mac.b[0] =
+		(uint8_t)((mac.b[0] & ~0x01) | 0x02); /* unicast; locally administered (IEEE 802) */
 	return mac;
 }

@@ -1,6 +1,6 @@
 /*
- * The loop's body: a stack, a link, and the claim of an address between them. What address that is was
- * decided in plan.c. Read host.h first.
+ * The loop's body: a stack, a link, and the claim of an address between them. What address that is
+ * was decided in plan.c. Read host.h first.
  */
 #include "core/host/host.h"
 
@@ -27,7 +27,8 @@ struct host {
 /* A driver by its name; NULL: the interface decides. */
 static const struct link_driver {
 	const char *name;
-	struct link *(*open)(const char *ifname, const struct macaddr *mac, char error[static LINK_ERROR_LEN]);
+	struct link *(*open)(
+		const char *ifname, const struct macaddr *mac, char error[static LINK_ERROR_LEN]);
 } drivers[] = {
 	[HOST_LINK_AUTO] = {"auto", link_pcap_open},
 	[HOST_LINK_PACKET] = {"packet", NULL},
@@ -43,7 +44,10 @@ nsec host_clock(void)
 	return t.tv_sec * SEC + t.tv_nsec;
 }
 
-/* The stack knows two answers: sent, or no room. Anything else is a lost frame, which the link has counted. */
+/*
+ * The stack knows two answers: sent, or no room. Anything else is a lost frame, which the link has
+ * counted.
+ */
 static int emit(void *ctx, const struct tx_frame *f, nsec now)
 {
 	struct host *h = ctx;
@@ -70,7 +74,8 @@ static int open_link(struct host *h, char error[static HOST_ERROR_LEN])
 	const struct link_driver *d = &drivers[h->config.link];
 
 	if (!d->open)
-		return refuse(error, -EPROTONOSUPPORT, "there is no link driver \"%s\" in this build", d->name);
+		return refuse(error, -EPROTONOSUPPORT,
+			"there is no link driver \"%s\" in this build", d->name);
 	h->link = d->open(h->plan.ifname, &h->plan.mac, error);
 	return h->link ? 0 : -errno;
 }
@@ -124,7 +129,8 @@ static void free_host(struct host *h)
 	free(h);
 }
 
-struct host *host_open(const struct host_config *config, char error[static HOST_ERROR_LEN], nsec now)
+struct host *host_open(
+	const struct host_config *config, char error[static HOST_ERROR_LEN], nsec now)
 {
 	struct host *h = calloc(1, sizeof *h);
 
@@ -137,7 +143,7 @@ struct host *host_open(const struct host_config *config, char error[static HOST_
 	int err = plan_make(&h->plan, config, error);
 	if (!err)
 		err = open_link(h, error);
-	if (!err) /* opening took its time, 30 ms for the capture ring: the first probe leaves now */
+	if (!err) /* opening the link took 30 ms, for its ring: the first probe leaves now */
 		err = open_stack(h, error, nsec_max(now, host_clock()));
 	if (!err)
 		return h;
@@ -183,13 +189,17 @@ static void explain_conflict(struct host *h, const struct macaddr *holder)
 	if (h->state == ADDRESS_READY)
 		refuse(h->error, 0, "%s was taken over by %s on %s", addr, mac, h->plan.ifname);
 	else if (h->config.ip_auto)
-		refuse(h->error, 0, "no free address found on %s: %u tried, the last one, %s, is held by %s",
-		       h->plan.ifname, h->plan.others.given, addr, mac);
+		refuse(h->error, 0,
+			"no free address found on %s: %u tried, the last one, %s, is held by %s",
+			h->plan.ifname, h->plan.others.given, addr, mac);
 	else
 		refuse(h->error, 0, "%s is in use on %s by %s", addr, h->plan.ifname, mac);
 }
 
-/* What became of the claim. An automatic address that somebody else has is followed by the next candidate. */
+/*
+ * What became of the claim. An automatic address that somebody else has is followed by the next
+ * candidate.
+ */
 static void follow_claim(struct host *h, nsec now)
 {
 	struct macaddr holder = {0};
@@ -255,7 +265,8 @@ int host_turn(struct host *h, nsec limit, nsec *now)
 	struct pollfd p = {.fd = host_fd(h), .events = POLLIN};
 
 	*now = host_clock();
-	bool is_late = host_deadline(h) <= *now; /* then the caller has news to look at: no waiting */
+	bool is_late =
+		host_deadline(h) <= *now; /* then the caller has news to look at: no waiting */
 	host_poll(h, *now);
 	nsec until = is_late ? *now : nsec_min(host_deadline(h), limit);
 	nsec wait = nsec_max(until - *now, 0);

@@ -76,8 +76,8 @@ static bool parse_default(const char *line, struct default_route *r)
 {
 	uint32_t dst, gateway, mask;
 
-	if (sscanf(line, "%15s %" SCNx32 " %" SCNx32 " %x %*u %*u %u %" SCNx32, r->ifname, &dst, &gateway, &r->flags,
-		   &r->metric, &mask) != 6)
+	if (sscanf(line, "%15s %" SCNx32 " %" SCNx32 " %x %*u %*u %u %" SCNx32, r->ifname, &dst,
+		    &gateway, &r->flags, &r->metric, &mask) != 6)
 		return false;
 	r->gateway = ipaddr_v4(ntohl(gateway));
 	return dst == 0 && mask == 0 && (r->flags & RTF_UP) && !(r->flags & RTF_REJECT);

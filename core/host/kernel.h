@@ -1,6 +1,6 @@
 /*
- * What the host's kernel has that a foreign address must respect: its own addresses, its default route,
- * its forwarding switch. Asked when a host is opened, not kept.
+ * What the host's kernel has that a foreign address must respect: its own addresses, its default
+ * route, its forwarding switch. Asked when a host is opened, not kept.
  */
 #ifndef TEECEE_HOST_KERNEL_H
 #define TEECEE_HOST_KERNEL_H
@@ -10,7 +10,9 @@
 
 #include "core/base/addr.h"
 
-/* The IPv4 addresses with their prefixes on an interface, at most `max`; their number, or -errno. */
+/*
+ * The IPv4 addresses with their prefixes on an interface, at most `max`; their number, or -errno.
+ */
 int kernel_subnets(const char *ifname, struct ipnet *out, unsigned max);
 
 /* Whether the kernel owns `a` on any interface; its name goes to `ifname`. */

@@ -21,8 +21,8 @@ static int ask(int fd, unsigned long request, const char *ifname, struct ifreq *
 }
 
 /*
- * /sys shows the network namespace it was mounted in. In another one the interface is missing there and
- * counts as virtual, which is what interfaces of private namespaces are.
+ * /sys shows the network namespace it was mounted in. In another one the interface is missing there
+ * and counts as virtual, which is what interfaces of private namespaces are.
  */
 static bool has_device(const char *ifname)
 {
@@ -79,7 +79,8 @@ int iface_usable(const char *ifname, struct iface *out, char error[static LINK_E
 	else if (err == -EPROTONOSUPPORT)
 		snprintf(error, LINK_ERROR_LEN, "%s: not an Ethernet interface", ifname);
 	else if (err == -ENETDOWN)
-		snprintf(error, LINK_ERROR_LEN, "%s: the interface is down (ip link set %s up)", ifname, ifname);
+		snprintf(error, LINK_ERROR_LEN, "%s: the interface is down (ip link set %s up)",
+			ifname, ifname);
 	else if (err)
 		snprintf(error, LINK_ERROR_LEN, "%s: %s", ifname, strerror(-err));
 	return err;

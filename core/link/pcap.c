@@ -1,21 +1,21 @@
 /*
  * The link that runs wherever libpcap does: libpcap captures, libnet injects.
  *
- * Capture is immediate (no batching delay), non-blocking, inbound only, and filtered in the kernel to what
- * is ours: frames to our MAC, to multicast and broadcast, and none that we sent. libpcap puts VLAN tags that the NIC
- * stripped back into the frame, so tagged traffic of other networks is seen as such and dropped above as an
- * unknown EtherType; it can never pass for ours.
+ * Capture is immediate (no batching delay), non-blocking, inbound only, and filtered in the kernel
+ * to what is ours: frames to our MAC, to multicast and broadcast, and none that we sent. libpcap
+ * puts VLAN tags that the NIC stripped back into the frame, so tagged traffic of other networks is
+ * seen as such and dropped above as an unknown EtherType; it can never pass for ours.
  *
- * Frames are larger than the MTU: GRO merges received ones and local senders hand over 64 KiB at once. With
- * a snap length above 64 KiB the kernel's ring has one slot of that size per frame, hence the large
- * buffer: 64 MiB are 1,023 slots. (Slots lie in blocks of a power of two, so they cost 128 MiB while the
- * link is open; on interfaces without offloads libpcap makes them as small as the MTU, and far more.) libpcap
- * takes less by itself when the kernel refuses it.
+ * Frames are larger than the MTU: GRO merges received ones and local senders hand over 64 KiB at
+ * once. With a snap length above 64 KiB the kernel's ring has one slot of that size per frame,
+ * hence the large buffer: 64 MiB are 1,023 slots. (Slots lie in blocks of a power of two, so they
+ * cost 128 MiB while the link is open; on interfaces without offloads libpcap makes them as small
+ * as the MTU, and far more.) libpcap takes less by itself when the kernel refuses it.
  *
- * Injection is one system call per frame of the wire. A super-segment is cut here (segment.c). The contract says
- * that -EAGAIN means "nothing was sent", so room for all of its frames is asked for before the first
- * leaves. libnet's socket is a packet socket too and would receive a copy of everything nobody reads: it gets a
- * filter that refuses all.
+ * Injection is one system call per frame of the wire. A super-segment is cut here (segment.c). The
+ * contract says that -EAGAIN means "nothing was sent", so room for all of its frames is asked for
+ * before the first leaves. libnet's socket is a packet socket too and would receive a copy of
+ * everything nobody reads: it gets a filter that refuses all.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,7 +39,8 @@
 enum {
 	SNAP_LEN = 65535 + ETH_HDR_LEN + 4, /* the largest IPv4 packet, with a VLAN tag */
 	CAPTURE_BUFFER = 64 << 20,
-	SEND_BUFFER = 4 << 20, /* of the injecting socket: about 1,000 frames that wait for the wire */
+	SEND_BUFFER =
+		4 << 20, /* of the injecting socket: about 1,000 frames that wait for the wire */
 	GSO_MAX = 65535 - 20 - 60, /* IPv4 total length less the largest headers */
 };
 
@@ -67,8 +68,9 @@ static int pl_fd(struct link *l)
 }
 
 /*
- * An interface that goes down is an error of the socket, told once. libpcap takes it, goes on waiting and says
- * nothing, so it must not be the first to ask: once per wake-up we do. What a send finds out counts too.
+ * An interface that goes down is an error of the socket, told once. libpcap takes it, goes on
+ * waiting and says nothing, so it must not be the first to ask: once per wake-up we do. What a send
+ * finds out counts too.
  */
 static bool went_down(struct pcap_link *p)
 {
@@ -110,13 +112,18 @@ static int pl_recv(struct link *l, struct rx_frame *f, nsec now)
 			return capture_error(p);
 		p->stats.rx_frames++;
 		p->stats.rx_bytes += header->len;
-		p->stats.rx_dropped += header->caplen < header->len; /* cut off: no use to anybody */
+		p->stats.rx_dropped +=
+			header->caplen < header->len; /* cut off: no use to anybody */
 	} while (header->caplen < header->len);
-	*f = (struct rx_frame){.data = data, .len = header->caplen, .csum = FRAME_CSUM_UNVERIFIED, .arrival = now};
+	*f = (struct rx_frame){
+		.data = data, .len = header->caplen, .csum = FRAME_CSUM_UNVERIFIED, .arrival = now};
 	return 1;
 }
 
-/* Whether `count` frames of up to `size` bytes fit; a frame costs its buffer's power of two and an skb. */
+/*
+ * Whether `count` frames of up to `size` bytes fit; a frame costs its buffer's power of two and an
+ * skb.
+ */
 static bool has_room(const struct pcap_link *p, size_t count, size_t size)
 {
 	int fd = libnet_getfd(p->inject), queued;
@@ -141,7 +148,10 @@ static int inject(struct pcap_link *p, size_t len)
 	return errno ? -errno : -EIO;
 }
 
-/* A refusal once part of a super-segment has left (or ENOBUFS, a full queue further down) is a loss, as on any wire. */
+/*
+ * A refusal once part of a super-segment has left (or ENOBUFS, a full queue further down) is a
+ * loss, as on any wire.
+ */
 static bool is_loss(int err, size_t sent)
 {
 	return err == -ENOBUFS || (err == -EAGAIN && sent > 0);
@@ -233,11 +243,13 @@ static int filter(struct pcap_link *p, const struct macaddr *mac, char error[sta
 		pcap_freecode(&program);
 	}
 	if (err)
-		snprintf(error, LINK_ERROR_LEN, "%s: capture filter: %.200s", p->ifname, pcap_geterr(p->capture));
+		snprintf(error, LINK_ERROR_LEN, "%s: capture filter: %.200s", p->ifname,
+			pcap_geterr(p->capture));
 	return err ? -EIO : 0;
 }
 
-static int open_capture(struct pcap_link *p, const struct macaddr *mac, char error[static LINK_ERROR_LEN])
+static int open_capture(
+	struct pcap_link *p, const struct macaddr *mac, char error[static LINK_ERROR_LEN])
 {
 	char text[PCAP_ERRBUF_SIZE] = "";
 
@@ -255,9 +267,11 @@ static int open_capture(struct pcap_link *p, const struct macaddr *mac, char err
 	if (status < 0) {
 		int err = activate_errno(status);
 		if (err == EPERM)
-			snprintf(error, LINK_ERROR_LEN, "%s: capturing needs root or CAP_NET_RAW", p->ifname);
+			snprintf(error, LINK_ERROR_LEN, "%s: capturing needs root or CAP_NET_RAW",
+				p->ifname);
 		else
-			snprintf(error, LINK_ERROR_LEN, "%s: libpcap: %.200s", p->ifname, pcap_geterr(p->capture));
+			snprintf(error, LINK_ERROR_LEN, "%s: libpcap: %.200s", p->ifname,
+				pcap_geterr(p->capture));
 		return -err;
 	}
 	if (pcap_datalink(p->capture) != DLT_EN10MB) {
@@ -266,8 +280,12 @@ static int open_capture(struct pcap_link *p, const struct macaddr *mac, char err
 	}
 	pcap_setnonblock(p->capture, 1, text);
 	pcap_setdirection(p->capture, PCAP_D_IN);
-	/* What others send on this interface is not even offered to us (kernel 4.20; the filter does the rest). */
-	setsockopt(pcap_fileno(p->capture), SOL_PACKET, PACKET_IGNORE_OUTGOING, &(int){1}, sizeof(int));
+	/*
+	 * What others send on this interface is not even offered to us (kernel 4.20; the filter
+	 * does the rest).
+	 */
+	setsockopt(pcap_fileno(p->capture), SOL_PACKET, PACKET_IGNORE_OUTGOING, &(int){1},
+		sizeof(int));
 	return filter(p, mac, error);
 }
 
@@ -291,7 +309,8 @@ static int open_inject(struct pcap_link *p, char error[static LINK_ERROR_LEN])
 	if (!p->inject) {
 		int err = errno ? errno : EPERM;
 		if (err == EPERM)
-			snprintf(error, LINK_ERROR_LEN, "%s: injecting needs root or CAP_NET_RAW", p->ifname);
+			snprintf(error, LINK_ERROR_LEN, "%s: injecting needs root or CAP_NET_RAW",
+				p->ifname);
 		else
 			snprintf(error, LINK_ERROR_LEN, "%s: libnet: %.200s", p->ifname, text);
 		return -err;
@@ -325,7 +344,8 @@ static int look_at(struct pcap_link *p, char error[static LINK_ERROR_LEN])
 	return 0;
 }
 
-struct link *link_pcap_open(const char *ifname, const struct macaddr *mac, char error[static LINK_ERROR_LEN])
+struct link *link_pcap_open(
+	const char *ifname, const struct macaddr *mac, char error[static LINK_ERROR_LEN])
 {
 	struct pcap_link *p = calloc(1, sizeof *p);
 

@@ -6,15 +6,17 @@
  *	TCP sequence number moves by the payload of the frames before
  *	FIN, PSH            on the last frame only: they stand at the end of the data
  *	CWR                 on the first frame only: it answers one ECE (RFC 3168 §6.1.2)
- *	URG                 until the urgent byte has been passed, the pointer counting from each frame's own start
+ *	URG                 until the urgent byte has passed; the pointer counts from each frame
  *	everything else     on every frame alike, options included
  *
- * Checksums. Everything of a header that is the same in all frames is summed once, with the fields that differ
- * set to zero; a frame adds its own few words to that sum (one's complement addition does not mind the order,
- * RFC 1071 §2). The payload is copied once, into the frame, and summed there while it is in the cache.
+ * Checksums. Everything of a header that is the same in all frames is summed once, with the fields
+ * that differ set to zero; a frame adds its own few words to that sum (one's complement addition
+ * does not mind the order, RFC 1071 §2). The payload is copied once, into the frame, and summed
+ * there while it is in the cache.
  *
- * A frame that is not cut is copied as it is. If its checksum is partial, the field already holds the
- * pseudo-header's sum: the sum over the whole segment, field included, is what the field must become.
+ * A frame that is not cut is copied as it is. If its checksum is partial, the field already holds
+ * the pseudo-header's sum: the sum over the whole segment, field included, is what the field must
+ * become.
  */
 #include "core/link/segment.h"
 
@@ -47,7 +49,8 @@ static bool is_tcp_over_ipv4(const struct segmenter *s, const uint8_t *head)
 
 	if (s->l4_len < TCP_HDR_LEN || s->head_len < ETH_HDR_LEN + IPV4_HDR_LEN + s->l4_len)
 		return false;
-	if (get_be16(head + ETH_TYPE_AT) != ETH_TYPE_IPV4 || ip[0] >> 4 != 4 || ip[IP_PROTOCOL_AT] != IP_PROTO_TCP)
+	if (get_be16(head + ETH_TYPE_AT) != ETH_TYPE_IPV4 || ip[0] >> 4 != 4 ||
+		ip[IP_PROTOCOL_AT] != IP_PROTO_TCP)
 		return false;
 	return ETH_HDR_LEN + (size_t)(ip[0] & 0x0f) * 4 + s->l4_len == s->head_len;
 }
@@ -136,7 +139,8 @@ static void finish_whole(const struct segmenter *s, uint8_t *out)
 	if (s->f->csum != FRAME_CSUM_PARTIAL)
 		return;
 	uint16_t sum = csum_finish(csum_add(0, l4, s->l4_len + s->total));
-	bool is_udp = s->f->csum_offset == UDP_CSUM_OFFSET; /* RFC 768: zero would mean that there is no checksum */
+	/* RFC 768: zero would mean that there is no checksum. */
+	bool is_udp = s->f->csum_offset == UDP_CSUM_OFFSET;
 	put_be16(field, sum == 0 && is_udp ? 0xffff : sum);
 }
 
@@ -159,7 +163,7 @@ static void place_flags(const struct segmenter *s, uint8_t *tcp, size_t n)
 	if (s->done > 0)
 		flags &= (uint8_t)~TH_CWR;
 	if (s->done + n < s->total)
-		flags &= (uint8_t)~(TH_FIN | TH_PSH);
+		flags &= (uint8_t) ~(TH_FIN | TH_PSH);
 	if (flags & TH_URG) {
 		urgent = s->urgent > s->done ? (uint16_t)(s->urgent - s->done) : 0;
 		flags = urgent ? flags : (uint8_t)(flags & ~TH_URG);

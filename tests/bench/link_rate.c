@@ -1,6 +1,7 @@
 /*
- * Frames per second through the pcap link on a veth pair: out alone, then out of one process and into another.
- * Prints one line each: frames of 1514 bytes per second, Gbit/s of the wire, CPU time per frame of this side.
+ * Frames per second through the pcap link on a veth pair: out alone, then out of one process and
+ * into another. Prints one line each: frames of 1514 bytes per second, Gbit/s of the wire, CPU time
+ * per frame of this side.
  */
 #include <poll.h>
 #include <signal.h>
@@ -32,11 +33,13 @@ static struct link *open_or_exit(const char *ifname, const struct macaddr *mac)
 
 static void make_super_segment(struct tx_frame *f)
 {
+	/* clang-format off */
 	static const uint8_t head[HEADERS] = {
 		0x02, 0xbb, 0, 0, 0, 2, 0x02, 0xaa, 0, 0, 0, 2, 0x08, 0x00,
 		0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
 		0, 1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0x50, 0x10, 0, 0, 0, 0, 0, 0,
 	};
+	/* clang-format on */
 
 	tx_frame_init(f);
 	memcpy(tx_frame_push(f, sizeof head), head, sizeof head);
@@ -78,15 +81,17 @@ static nsec cpu_time(void)
 	struct rusage u;
 
 	getrusage(RUSAGE_SELF, &u);
-	return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * SEC + (u.ru_utime.tv_usec + u.ru_stime.tv_usec) * USEC;
+	return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * SEC +
+	       (u.ru_utime.tv_usec + u.ru_stime.tv_usec) * USEC;
 }
 
 static void print_rate(const char *what, uint64_t frames, uint64_t bytes, nsec took, nsec cpu)
 {
 	double seconds = (double)nsec_max(took, 1) / SEC;
 
-	printf("%-4s %8.0f frames/s %6.2f Gbit/s %6.0f ns CPU per frame\n", what, (double)frames / seconds,
-	       (double)bytes * 8 / seconds / 1e9, (double)cpu / (double)(frames ? frames : 1));
+	printf("%-4s %8.0f frames/s %6.2f Gbit/s %6.0f ns CPU per frame\n", what,
+		(double)frames / seconds, (double)bytes * 8 / seconds / 1e9,
+		(double)cpu / (double)(frames ? frames : 1));
 }
 
 int main(void)
@@ -113,7 +118,7 @@ int main(void)
 	b->ops->stats(b, &st);
 	print_rate("in", st.rx_frames, st.rx_bytes, took, cpu_time() - cpu);
 	printf("lost in the ring: %llu of %llu\n", (unsigned long long)st.rx_dropped,
-	       (unsigned long long)(st.rx_dropped + st.rx_frames));
+		(unsigned long long)(st.rx_dropped + st.rx_frames));
 	waitpid(sender, NULL, 0);
 	a->ops->close(a);
 	b->ops->close(b);

@@ -1,6 +1,7 @@
 /*
- * A network namespace of the test's own with a veth pair in it, va and vb, both ends up. It goes with the
- * process. Without root it is made inside a user namespace; where that is not allowed either, the test fails.
+ * A network namespace of the test's own with a veth pair in it, va and vb, both ends up. It goes
+ * with the process. Without root it is made inside a user namespace; where that is not allowed
+ * either, the test fails.
  */
 #ifndef TEECEE_TESTS_OWN_NET_H
 #define TEECEE_TESTS_OWN_NET_H
@@ -59,8 +60,10 @@ static inline bool own_net_make(void)
 		perror("a network namespace of our own");
 		return false;
 	}
-	own_net_write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1"); /* a quiet wire; absent without IPv6 */
-	if (system("ip link add va address 02:aa:00:00:00:01 type veth peer name vb address 02:bb:00:00:00:01 && "
+	own_net_write("/proc/sys/net/ipv6/conf/default/disable_ipv6",
+		"1"); /* a quiet wire; absent without IPv6 */
+	if (system("ip link add va address 02:aa:00:00:00:01 type veth peer name vb address "
+		   "02:bb:00:00:00:01 && "
 		   "ip link set lo up && ip link set va up && ip link set vb up") != 0)
 		return false;
 	for (nsec limit = host_clock() + 5 * SEC; host_clock() < limit;)

@@ -1,6 +1,6 @@
 /*
- * Hosts on a veth pair: what is refused and with which words, and two hosts that meet. The kernel has
- * 10.77.0.1/24 on va and nothing on vb.
+ * Hosts on a veth pair: what is refused and with which words, and two hosts that meet. The kernel
+ * has 10.77.0.1/24 on va and nothing on vb.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -52,14 +52,18 @@ static void assert_ip_refused(const char *ip, int err, const char *line)
 
 static void addresses_that_cannot_be_ours_are_refused(void **state)
 {
-	assert_ip_refused("10.78.0.9/24", EADDRNOTAVAIL, "10.78.0.9 is not in a subnet of va (10.77.0.1/24)");
+	assert_ip_refused(
+		"10.78.0.9/24", EADDRNOTAVAIL, "10.78.0.9 is not in a subnet of va (10.77.0.1/24)");
 	assert_ip_refused("10.77.0.1/24", EADDRINUSE,
-			  "10.77.0.1 is the kernel's own address (on va): choose one nobody has");
-	assert_ip_refused("10.77.0.0/24", EADDRNOTAVAIL, "10.77.0.0/24 is the network or broadcast address of its subnet");
+		"10.77.0.1 is the kernel's own address (on va): choose one nobody has");
+	assert_ip_refused("10.77.0.0/24", EADDRNOTAVAIL,
+		"10.77.0.0/24 is the network or broadcast address of its subnet");
 	assert_ip_refused("10.77.0.255", EADDRNOTAVAIL,
-			  "10.77.0.255/24 is the network or broadcast address of its subnet");
-	assert_ip_refused("224.0.0.1/24", EADDRNOTAVAIL, "224.0.0.1 is not an address a host can have");
-	assert_ip_refused("127.0.0.2/8", EADDRNOTAVAIL, "127.0.0.2 is not an address a host can have");
+		"10.77.0.255/24 is the network or broadcast address of its subnet");
+	assert_ip_refused(
+		"224.0.0.1/24", EADDRNOTAVAIL, "224.0.0.1 is not an address a host can have");
+	assert_ip_refused(
+		"127.0.0.2/8", EADDRNOTAVAIL, "127.0.0.2 is not an address a host can have");
 	assert_ip_refused("fd00::1/64", EAFNOSUPPORT, "fd00::1: only IPv4 addresses so far");
 }
 
@@ -74,9 +78,11 @@ static void interfaces_that_cannot_serve_are_refused(void **state)
 	assert_refused(&c, EPROTONOSUPPORT, "lo: not an Ethernet interface");
 	c = on("vb", NULL);
 	assert_refused(&c, EADDRNOTAVAIL,
-		       "vb has no IPv4 subnet to find a free address in: give one, as in 192.0.2.7/24");
+		"vb has no IPv4 subnet to find a free address in: give one, as in 192.0.2.7/24");
 	c = on("vb", "10.77.0.9");
-	assert_refused(&c, EINVAL, "vb has no IPv4 subnet: give the address with its prefix length, as in 10.77.0.9/24");
+	assert_refused(&c, EINVAL,
+		"vb has no IPv4 subnet: give the address with its prefix length, as in "
+		"10.77.0.9/24");
 }
 
 static void parameters_out_of_range_are_refused(void **state)
@@ -130,7 +136,8 @@ static void the_default_gateway_is_the_routes(void **state)
 	assert_true(ipaddr_is_any(&p.gateway));
 	plan_release(&p);
 	assert_int_equal(system("ip route add default via 10.77.0.254 dev va metric 5 && "
-				"ip route add default via 10.77.0.253 dev va metric 9"), 0);
+				"ip route add default via 10.77.0.253 dev va metric 9"),
+		0);
 	assert_int_equal(plan_make(&p, &c, error), 0);
 	assert_true(ipaddr_equal(&p.gateway, &gateway));
 	assert_int_equal(p.address.len, 120);
@@ -145,7 +152,8 @@ static void an_address_is_held_once_per_interface_of_this_machine(void **state)
 	struct host_plan p, q;
 
 	assert_int_equal(plan_make(&p, &c, error), 0);
-	assert_refused(&c, EADDRINUSE, "10.77.0.9 is in use on va by another program of this machine");
+	assert_refused(
+		&c, EADDRINUSE, "10.77.0.9 is in use on va by another program of this machine");
 	plan_release(&p);
 	assert_int_equal(plan_make(&q, &c, error), 0);
 	plan_release(&q);
@@ -159,7 +167,8 @@ static void an_automatic_address_avoids_the_kernel_the_gateway_and_other_hosts(v
 
 	/* Six addresses: one the kernel's, one the gateway's, so four hosts fit. */
 	assert_int_equal(system("ip address add 10.99.0.1/29 dev vb && "
-				"ip route add default via 10.99.0.2 dev vb"), 0);
+				"ip route add default via 10.99.0.2 dev vb"),
+		0);
 	struct host_plan taken[4];
 	for (unsigned i = 0; i < 4; i++) {
 		assert_int_equal(plan_make(&taken[i], &c, error), 0);
@@ -242,7 +251,8 @@ static void an_address_of_another_host_is_refused_naming_its_mac(void **state)
 	struct host *a = open_or_fail(&ca);
 	assert_true(run_until(a, b, first_settled));
 	assert_int_equal(host_address_state(a), ADDRESS_CONFLICT);
-	snprintf(line, sizeof line, "10.77.0.9 is in use on va by %s", macaddr_format(host_mac(b), mac));
+	snprintf(line, sizeof line, "10.77.0.9 is in use on va by %s",
+		macaddr_format(host_mac(b), mac));
 	assert_string_equal(host_error(a), line);
 	host_close(a, host_clock());
 	host_close(b, host_clock());
@@ -295,7 +305,8 @@ int main(void)
 		cmocka_unit_test(the_nics_mac_is_refused_while_the_kernel_forwards),
 		cmocka_unit_test(the_default_gateway_is_the_routes),
 		cmocka_unit_test(an_address_is_held_once_per_interface_of_this_machine),
-		cmocka_unit_test(an_automatic_address_avoids_the_kernel_the_gateway_and_other_hosts),
+		cmocka_unit_test(
+			an_automatic_address_avoids_the_kernel_the_gateway_and_other_hosts),
 		cmocka_unit_test(a_driver_that_is_not_there_is_named),
 		cmocka_unit_test(a_free_address_is_ready_within_300_ms),
 		cmocka_unit_test(an_address_of_another_host_is_refused_naming_its_mac),

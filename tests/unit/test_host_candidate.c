@@ -11,7 +11,8 @@
 
 #include "core/host/candidate.h"
 
-static const struct macaddr nic = {{0x02, 0xaa, 0, 0, 0, 1}}, other_nic = {{0x02, 0xaa, 0, 0, 0, 2}};
+static const struct macaddr nic = {{0x02, 0xaa, 0, 0, 0, 1}},
+			    other_nic = {{0x02, 0xaa, 0, 0, 0, 2}};
 
 static struct ipnet net_of(const char *text)
 {
@@ -63,7 +64,8 @@ static void small_subnets_are_covered_once(void **state)
 
 static void large_subnets_give_64_different_ones(void **state)
 {
-	static const char *const nets[] = {"10.77.3.1/24", "172.16.5.5/16", "10.0.0.1/8", "1.2.3.4/1"};
+	static const char *const nets[] = {
+		"10.77.3.1/24", "172.16.5.5/16", "10.0.0.1/8", "1.2.3.4/1"};
 
 	for (unsigned i = 0; i < 4; i++) {
 		uint32_t got[CANDIDATES_MAX];
@@ -85,8 +87,10 @@ static void large_subnets_give_64_different_ones(void **state)
 
 static void the_next_run_tries_the_same_first(void **state)
 {
-	assert_int_equal(first_candidate("10.77.0.1/16", &nic, 1000), first_candidate("10.77.0.1/16", &nic, 1000));
-	assert_int_equal(first_candidate("10.77.0.1/16", &nic, 1000), first_candidate("10.77.9.9/16", &nic, 1000));
+	assert_int_equal(first_candidate("10.77.0.1/16", &nic, 1000),
+		first_candidate("10.77.0.1/16", &nic, 1000));
+	assert_int_equal(first_candidate("10.77.0.1/16", &nic, 1000),
+		first_candidate("10.77.9.9/16", &nic, 1000));
 }
 
 static void users_and_machines_try_different_ones(void **state)

@@ -33,7 +33,8 @@ static struct link *open_or_fail(const char *ifname, const struct macaddr *mac)
 	return l;
 }
 
-static int send_body(struct link *l, const struct macaddr *dst, const struct macaddr *src, size_t len)
+static int send_body(
+	struct link *l, const struct macaddr *dst, const struct macaddr *src, size_t len)
 {
 	struct eth_hdr eth = {.dst = *dst, .src = *src, .ethertype = ETHERTYPE_TEST};
 	struct tx_frame f;
@@ -62,8 +63,12 @@ static size_t next_frame(struct link *l, struct rx_frame *f, int wait_ms)
 	return 0;
 }
 
-/* Frames of one wire keep their order: when the mark has arrived, what did not come before it never will. */
-static void assert_only_the_mark_comes(struct link *to, struct link *from, const struct macaddr *dst)
+/*
+ * Frames of one wire keep their order: when the mark has arrived, what did not come before it never
+ * will.
+ */
+static void assert_only_the_mark_comes(
+	struct link *to, struct link *from, const struct macaddr *dst)
 {
 	struct rx_frame f;
 
@@ -142,11 +147,13 @@ static void with_the_nics_mac_its_frames_arrive(void **state)
 
 static void a_super_segment_leaves_as_frames_of_the_mtu(void **state)
 {
+	/* clang-format off */
 	static const uint8_t head[ETH_HDR_LEN + 40] = {
 		0x02, 0xbb, 0, 0, 0, 2, 0x02, 0xaa, 0, 0, 0, 2, 0x08, 0x00,
 		0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
 		0, 1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0x50, 0x10, 0, 0, 0, 0, 0, 0,
 	};
+	/* clang-format on */
 	struct link *a = open_or_fail("va", &own_a), *b = open_or_fail("vb", &own_b);
 	struct link_stats st;
 	struct tx_frame f;
@@ -174,7 +181,8 @@ static void a_super_segment_leaves_as_frames_of_the_mtu(void **state)
 			continue;
 		assert_in_range(in.len, ETH_HDR_LEN + 41, ETH_HDR_LEN + 1500);
 		assert_int_equal(get_be32(in.data + ETH_HDR_LEN + 24), got);
-		assert_memory_equal(in.data + ETH_HDR_LEN + 40, body + got, in.len - ETH_HDR_LEN - 40);
+		assert_memory_equal(
+			in.data + ETH_HDR_LEN + 40, body + got, in.len - ETH_HDR_LEN - 40);
 		got += in.len - ETH_HDR_LEN - 40;
 	}
 	assert_int_equal(got, 44 * 1460 + 7);
@@ -209,7 +217,9 @@ static void frames_of_64_kib_are_received(void **state)
 	assert_int_equal(system("ip link set va mtu 1500 && ip link set vb mtu 1500"), 0);
 }
 
-/* Everything is either received or counted as lost; and there are always enough sent to lose some. */
+/*
+ * Everything is either received or counted as lost; and there are always enough sent to lose some.
+ */
 static void frames_lost_in_the_ring_are_counted(void **state)
 {
 	struct link *a = open_or_fail("va", &own_a), *b = open_or_fail("vb", &own_b);

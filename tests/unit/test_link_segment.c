@@ -1,6 +1,6 @@
 /*
- * Software segmentation. Frames are judged by code of this file that shares nothing with the parts under
- * test: its own checksum, its own offsets.
+ * Software segmentation. Frames are judged by code of this file that shares nothing with the parts
+ * under test: its own checksum, its own offsets.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -22,12 +22,12 @@ static const uint8_t addrs[8] = {10, 77, 0, 129, 10, 77, 0, 2};
 static uint8_t payload[PAYLOAD_MAX];
 
 struct super {
-	size_t len;      /* payload bytes */
-	size_t split;    /* where the second piece of payload begins; 0: one piece */
+	size_t len;   /* payload bytes */
+	size_t split; /* where the second piece of payload begins; 0: one piece */
 	uint16_t gso;
 	uint8_t flags;
 	uint16_t urgent;
-	size_t options;  /* TCP option bytes */
+	size_t options; /* TCP option bytes */
 	uint16_t ip_id;
 	uint32_t seq;
 };
@@ -98,8 +98,11 @@ static struct tx_frame make(const struct super *p)
 	return f;
 }
 
-/* One frame of the wire: everything that must hold whatever its place. Returns its payload length. */
-static size_t judge(const struct super *p, const uint8_t *frame, size_t len, size_t done, unsigned nth)
+/*
+ * One frame of the wire: everything that must hold whatever its place. Returns its payload length.
+ */
+static size_t judge(
+	const struct super *p, const uint8_t *frame, size_t len, size_t done, unsigned nth)
 {
 	const uint8_t *ip = frame + ETH, *tcp = ip + IP;
 	size_t head = ETH + IP + 20 + p->options, n = len - head;
@@ -126,7 +129,7 @@ static uint8_t expected_flags(const struct super *p, size_t done, size_t n)
 	if (done > 0)
 		flags &= (uint8_t)~TH_CWR;
 	if (done + n < p->len)
-		flags &= (uint8_t)~(TH_FIN | TH_PSH);
+		flags &= (uint8_t) ~(TH_FIN | TH_PSH);
 	if (p->urgent <= done)
 		flags &= (uint8_t)~TH_URG;
 	return flags;
@@ -137,8 +140,11 @@ static unsigned cut(const struct super *p)
 {
 	struct tx_frame f = make(p);
 	struct segmenter s;
-	size_t len, done = 0, room = ETH + IP + 20 + p->options + (p->gso && p->len > p->gso ? p->gso : p->len);
-	uint8_t *frame = malloc(room); /* exactly what the contract asks for: the sanitizer sees one byte more */
+	size_t len,
+		done = 0,
+		room = ETH + IP + 20 + p->options + (p->gso && p->len > p->gso ? p->gso : p->len);
+	uint8_t *frame = malloc(
+		room); /* exactly what the contract asks for: the sanitizer sees one byte more */
 	unsigned nth = 0;
 
 	assert_int_equal(segment_begin(&s, &f), 0);
@@ -164,38 +170,48 @@ static void every_length_around_the_segment_size_is_cut_right(void **state)
 {
 	for (size_t gso = 1; gso <= 64; gso++)
 		for (size_t len = 0; len <= 4 * gso + 1; len++)
-			assert_int_equal(cut(&(struct super){.len = len, .gso = (uint16_t)gso, .flags = TH_ACK}),
-					 len ? (len + gso - 1) / gso : 1);
+			assert_int_equal(
+				cut(&(struct super){
+					.len = len, .gso = (uint16_t)gso, .flags = TH_ACK}),
+				len ? (len + gso - 1) / gso : 1);
 }
 
 static void payload_in_two_pieces_may_be_split_at_any_byte(void **state)
 {
 	for (size_t split = 1; split < 400; split++)
-		cut(&(struct super){.len = 400, .split = split, .gso = 97, .flags = TH_ACK, .options = TIMESTAMPS});
+		cut(&(struct super){.len = 400,
+			.split = split,
+			.gso = 97,
+			.flags = TH_ACK,
+			.options = TIMESTAMPS});
 }
 
 static void a_full_super_segment_becomes_45_frames(void **state)
 {
-	struct super p = {.len = 44 * 1448 + 1, .gso = 1448, .flags = TH_ACK | TH_PSH, .options = TIMESTAMPS};
+	struct super p = {
+		.len = 44 * 1448 + 1, .gso = 1448, .flags = TH_ACK | TH_PSH, .options = TIMESTAMPS};
 
 	assert_int_equal(cut(&p), 45);
 }
 
 static void sequence_numbers_and_ip_ids_wrap(void **state)
 {
-	cut(&(struct super){.len = 10000, .gso = 1460, .flags = TH_ACK, .seq = 0xfffff000, .ip_id = 0xfffe});
+	cut(&(struct super){
+		.len = 10000, .gso = 1460, .flags = TH_ACK, .seq = 0xfffff000, .ip_id = 0xfffe});
 }
 
 static void all_flag_combinations_land_on_the_right_frames(void **state)
 {
 	for (unsigned flags = 0; flags < 256; flags++)
-		cut(&(struct super){.len = 5000, .gso = 1000, .flags = (uint8_t)flags, .urgent = 2500});
+		cut(&(struct super){
+			.len = 5000, .gso = 1000, .flags = (uint8_t)flags, .urgent = 2500});
 }
 
 static void urgent_pointer_counts_from_each_frame(void **state)
 {
 	for (uint16_t urgent = 0; urgent < 60; urgent++)
-		cut(&(struct super){.len = 50, .gso = 7, .flags = TH_ACK | TH_URG, .urgent = urgent});
+		cut(&(struct super){
+			.len = 50, .gso = 7, .flags = TH_ACK | TH_URG, .urgent = urgent});
 }
 
 static void checksums_hold_for_every_payload_pattern(void **state)
@@ -205,14 +221,21 @@ static void checksums_hold_for_every_payload_pattern(void **state)
 	for (unsigned i = 0; i < ARRAY_LEN(pattern); i++) {
 		memset(payload, pattern[i], sizeof payload);
 		for (size_t len = 3000; len < 3010; len++)
-			cut(&(struct super){.len = len, .gso = 1448, .flags = TH_ACK, .seq = 0xffffffff, .ip_id = 0xffff});
+			cut(&(struct super){.len = len,
+				.gso = 1448,
+				.flags = TH_ACK,
+				.seq = 0xffffffff,
+				.ip_id = 0xffff});
 	}
 }
 
 static void a_frame_without_gso_is_only_completed(void **state)
 {
 	for (size_t len = 0; len < 1500; len += 7)
-		assert_int_equal(cut(&(struct super){.len = len, .flags = TH_ACK | TH_CWR | TH_FIN, .urgent = 0}), 1);
+		assert_int_equal(
+			cut(&(struct super){
+				.len = len, .flags = TH_ACK | TH_CWR | TH_FIN, .urgent = 0}),
+			1);
 }
 
 static void a_complete_frame_is_not_touched(void **state)
@@ -228,7 +251,10 @@ static void a_complete_frame_is_not_touched(void **state)
 	assert_memory_equal(out + ETH + IP + 20, payload, 100);
 }
 
-/* RFC 768: a computed zero is sent as all ones. Two bytes of payload are chosen so that the sum comes out zero. */
+/*
+ * RFC 768: a computed zero is sent as all ones. Two bytes of payload are chosen so that the sum
+ * comes out zero.
+ */
 static void a_udp_checksum_of_zero_is_sent_as_ffff(void **state)
 {
 	uint8_t body[2] = {0, 0}, out[ETH + IP + 10];
