@@ -8,7 +8,7 @@
 
 /* ARP (RFC 826, RFC 1122 §2.3.2) */
 #define ARP_RETRY (1 * SEC)           /* at most one request per second and neighbour: RFC 1122 §2.3.2.1 */
-#define ARP_FAST_RETRY (200 * MSEC)   /* the first retry of a connection's first packet: a lost broadcast should not cost a second */
+#define ARP_FAST_RETRY (200 * MSEC)   /* the first retry: a lost broadcast should not cost a second */
 #define ARP_TRIES 4                   /* then EHOSTUNREACH, after about 3 s as Linux (3 probes, 1 s apart) */
 #define ARP_LIFETIME (60 * SEC)       /* then the entry is asked again, unicast, while it is still used */
 #define ARP_NEGATIVE (1 * SEC)        /* how long a failed neighbour refuses at once */
@@ -32,7 +32,7 @@
 #define REASM_MEM_MAX (4u << 20)              /* Linux's ipfrag_high_thresh */
 #define REASM_DATAGRAMS_MAX 256
 #define REASM_FRAGMENTS_MAX 64                /* per datagram: 64 KiB in 1 KiB pieces */
-#define ICMP_ERROR_INTERVAL (1 * MSEC)        /* at most 1,000 ICMP errors a second: RFC 1812 §4.3.2.8, Linux's icmp_msgs_per_sec */
+#define ICMP_ERROR_INTERVAL (1 * MSEC)        /* 1,000 a second: RFC 1812 §4.3.2.8, Linux's icmp_msgs_per_sec */
 #define ICMP_ERROR_BURST 50                   /* Linux's icmp_msgs_burst */
 
 /* The edges of the stack */

@@ -107,10 +107,10 @@ enum tcp_event {
 	TCP_EV_CONNECTED = 0x01, /* left SYN-SENT/SYN-RECEIVED for ESTABLISHED */
 	TCP_EV_ACCEPT = 0x02,    /* listener: tcp_accept will return one */
 	TCP_EV_READ = 0x04,      /* more bytes in the receive ring */
-	TCP_EV_WRITE = 0x08,     /* send room has become available again after tcp_send_room reported too little */
+	TCP_EV_WRITE = 0x08,     /* send room is back after tcp_send_room had too little */
 	TCP_EV_EOF = 0x10,       /* the peer's FIN; it stands behind what is still in the receive ring */
 	TCP_EV_SENT = 0x20,      /* our FIN has been acknowledged */
-	TCP_EV_CLOSED = 0x40,    /* the connection is over (tcp_error says why, 0: in order); the owner still has to close it */
+	TCP_EV_CLOSED = 0x40,    /* over (tcp_error says why, 0: in order); the owner has to close it */
 	TCP_EV_URGENT = 0x80,    /* an urgent byte arrived (RFC 6093) */
 };
 

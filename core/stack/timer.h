@@ -1,7 +1,8 @@
 /*
- * Timers: a hierarchical wheel, O(1) to arm and to cancel. Six levels of 64 slots over a tick of 2^16 ns
- * (65.5 µs) span 52 days; later deadlines wait in the last slot and are put back. A timer fires at the first
- * timers_run whose `now` has reached its deadline rounded up to a tick: never early, at most a tick late.
+ * Timers: a hierarchical wheel, O(1) to arm and to cancel. Six levels of 64 slots over a tick of
+ * 2^16 ns (65.5 µs) span 52 days; later deadlines wait in the last slot and are put back. A timer
+ * fires at the first timers_run whose `now` has reached its deadline rounded up to a tick: never
+ * early, at most a tick late.
  */
 #ifndef TEECEE_STACK_TIMER_H
 #define TEECEE_STACK_TIMER_H
@@ -38,7 +39,10 @@ void timer_cancel(struct timers *w, struct timer *t);
 /* Fires everything that is due, in order of ticks. */
 void timers_run(struct timers *w, nsec now);
 
-/* When timers_run has something to do next (never later than the earliest deadline's tick); NSEC_NEVER: nothing armed. */
+/*
+ * When timers_run must run next, at the latest the earliest deadline's tick; NSEC_NEVER: nothing
+ * armed.
+ */
 nsec timers_next(const struct timers *w);
 
 #endif

@@ -1,7 +1,8 @@
 /*
- * Frames as they cross the link interface, in both directions. A frame is a whole Ethernet frame without
- * its FCS. It may be a *super-segment*: one TCP segment far above the MTU that the wire carries as many
- * (gso_size says how much payload each), because moving 64 KiB at a time is where the speed is.
+ * Frames as they cross the link interface, in both directions. A frame is a whole Ethernet frame
+ * without its FCS. It may be a *super-segment*: one TCP segment far above the MTU that the wire
+ * carries as many (gso_size says how much payload each), because moving 64 KiB at a time is where
+ * the speed is.
  */
 #ifndef TEECEE_WIRE_FRAME_H
 #define TEECEE_WIRE_FRAME_H
@@ -15,7 +16,7 @@
 enum frame_csum {
 	FRAME_CSUM_UNVERIFIED, /* received: nobody checked the TCP/UDP checksum. To send: it is complete */
 	FRAME_CSUM_VERIFIED,   /* received: the link vouches for it */
-	FRAME_CSUM_PARTIAL,    /* to send: the field holds the folded, uncomplemented pseudo-header sum; the link completes it */
+	FRAME_CSUM_PARTIAL,    /* to send: the field holds the folded pseudo-header sum; the link completes it */
 };
 
 /* A received frame. `data` belongs to the link and is valid until its next recv. */
@@ -33,8 +34,9 @@ enum {
 };
 
 /*
- * A frame to send: headers, pushed from the inside out into `head`, then payload that stays where it is.
- * The frame and its payload belong to the caller; the link has no claim on either once send returns.
+ * A frame to send: headers, pushed from the inside out into `head`, then payload that stays where
+ * it is. The frame and its payload belong to the caller; the link has no claim on either once send
+ * returns.
  */
 struct tx_frame {
 	uint8_t head[TX_HEAD_ROOM];
