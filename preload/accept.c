@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <string.h>
 
 #include "core/ipc/proto.h"
 #include "preload/address.h"
@@ -25,29 +26,54 @@ static int has_room(int fd)
 	return 0;
 }
 
+/* Not ipc_recv_fd: its recvmsg would be our own wrapper, which protects listeners from being read. */
+static ssize_t receive_message(int fd, struct ipc_accepted *m, int *accepted, int flags)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec iov = {.iov_base = m, .iov_len = sizeof(*m)};
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+	ssize_t n = real.recvmsg(fd, &msg, MSG_DONTWAIT | flags);
+	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
+
+	*accepted = -1;
+	if (n < 0)
+		return -errno;
+	if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(*accepted)))
+		memcpy(accepted, CMSG_DATA(c), sizeof(*accepted));
+	return n;
+}
+
 /* One whole message and its fd: 0, -EAGAIN, or what the end of the engine is told as. */
-static int receive(int fd, struct ipc_accepted *m, int *accepted)
+static int receive(int fd, struct ipc_accepted *m, int *accepted, int flags)
 {
 	int r = has_room(fd);
 
 	if (r < 0)
 		return r;
-	ssize_t n = ipc_recv_fd(fd, m, sizeof *m, accepted, MSG_DONTWAIT);
+	ssize_t n = receive_message(fd, m, accepted, flags & SOCK_CLOEXEC ? MSG_CMSG_CLOEXEC : 0);
 	if (n == -EAGAIN || n == -EINTR)
 		return (int)n;
-	if (n > 0 && ipc_check(m, (size_t)n, IPC_ACCEPTED, sizeof *m))
+	if (n > 0 && ipc_check(m, (size_t)n, IPC_ACCEPTED, sizeof(*m)))
 		return *accepted >= 0 ? 0 : -EMFILE;
 	if (*accepted >= 0)
 		raw_close(*accepted);
 	return -ENETDOWN;
 }
 
-static int wait_and_receive(int fd, struct ipc_accepted *m, int *accepted)
+static int wait_and_receive(int fd, struct ipc_accepted *m, int *accepted, int flags)
 {
 	bool waits = !shim_is_nonblocking(fd);
 
 	for (;;) {
-		int r = receive(fd, m, accepted);
+		int r = receive(fd, m, accepted, flags);
 		if (r == -EINTR)
 			continue;
 		if (r != -EAGAIN || !waits)
@@ -67,15 +93,15 @@ int shim_accept(struct shim_sock *s, struct sockaddr *addr, socklen_t *len, int 
 	if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
 		return -EINVAL;
 	bool listened = h.kind == HINT_LISTENING && h.cookie == s->cookie;
-	if (s->kind != SHIM_ENGAGED || (!listened && (!s->known || s->info.tcp_state != STATE_LISTEN)))
+	if (s->kind != SHIM_ENGAGED ||
+		(!listened && (!s->known || s->info.tcp_state != STATE_LISTEN)))
 		return -EINVAL;
-	int r = wait_and_receive(s->fd, &m, &fd);
+	int r = wait_and_receive(s->fd, &m, &fd, flags);
 	if (r < 0)
 		return r;
 	raw_fcntl(fd, F_SETFL, O_RDWR | (flags & SOCK_NONBLOCK ? O_NONBLOCK : 0));
-	if (!(flags & SOCK_CLOEXEC))
-		raw_fcntl(fd, F_SETFD, 0);
-	hint_set(fd, (struct hint){.kind = HINT_OPEN, .table = (uint8_t)s->instance, .cookie = m.cookie});
+	hint_set(fd, (struct hint){
+			     .kind = HINT_OPEN, .table = (uint8_t)s->instance, .cookie = m.cookie});
 	r = addr ? address_give(s->family, &m.remote, addr, len) : 0;
 	if (r < 0) {
 		raw_close(fd);

@@ -28,7 +28,8 @@ int address_read(uint16_t family, const struct sockaddr *user, socklen_t len, st
 	if (len < sizeof a.any.sa_family)
 		return -EINVAL;
 	if (a.any.sa_family == AF_UNSPEC && family == AF_INET && len >= least)
-		*out = (struct endpoint){ipaddr_v4(ntohl(a.in.sin_addr.s_addr)), ntohs(a.in.sin_port)};
+		*out = (struct endpoint){
+			ipaddr_v4(ntohl(a.in.sin_addr.s_addr)), ntohs(a.in.sin_port)};
 	if (a.any.sa_family == AF_UNSPEC)
 		return ADDRESS_UNSPEC;
 	if (len < least)
@@ -36,7 +37,8 @@ int address_read(uint16_t family, const struct sockaddr *user, socklen_t len, st
 	if (a.any.sa_family != family)
 		return -EAFNOSUPPORT;
 	if (family == AF_INET) {
-		*out = (struct endpoint){ipaddr_v4(ntohl(a.in.sin_addr.s_addr)), ntohs(a.in.sin_port)};
+		*out = (struct endpoint){
+			ipaddr_v4(ntohl(a.in.sin_addr.s_addr)), ntohs(a.in.sin_port)};
 	} else {
 		memcpy(out->addr.b, &a.in6.sin6_addr, sizeof out->addr.b);
 		out->port = ntohs(a.in6.sin6_port);
@@ -54,7 +56,8 @@ static int give_v6(const struct endpoint *e, struct sockaddr *user, socklen_t *u
 	return user_give_address(user, user_len, &a, sizeof a);
 }
 
-int address_give(uint16_t family, const struct endpoint *e, struct sockaddr *user, socklen_t *user_len)
+int address_give(
+	uint16_t family, const struct endpoint *e, struct sockaddr *user, socklen_t *user_len)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(e->port)};
 

@@ -20,6 +20,7 @@ enum { ADDRESS_UNSPEC = 1 }; /* the family was AF_UNSPEC */
 int address_read(uint16_t family, const struct sockaddr *user, socklen_t len, struct endpoint *out);
 
 /* Into the program's memory, cut to its size: 0, -EFAULT, -EINVAL. */
-int address_give(uint16_t family, const struct endpoint *e, struct sockaddr *user, socklen_t *user_len);
+int address_give(
+	uint16_t family, const struct endpoint *e, struct sockaddr *user, socklen_t *user_len);
 
 #endif

@@ -45,7 +45,8 @@ static void keep_environment(char *const *environment)
 			continue;
 		if (used + len > sizeof env_bytes || env_count == CONFIG_ENV_MAX) {
 			config.error = -E2BIG;
-			snprintf(config.text, sizeof config.text, "more TEECEE_* variables than fit in %d bytes", ENV_BYTES);
+			snprintf(config.text, sizeof config.text,
+				"more TEECEE_* variables than fit in %d bytes", ENV_BYTES);
 			return;
 		}
 		env_entries[env_count++] = memcpy(env_bytes + used, entry, len);

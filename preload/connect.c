@@ -20,8 +20,10 @@
 
 static void note(const struct shim_sock *s, enum hint_kind kind, bool lowered)
 {
-	hint_set(s->fd,
-		 (struct hint){.kind = kind, .lowered = lowered, .table = (uint8_t)s->instance, .cookie = s->cookie});
+	hint_set(s->fd, (struct hint){.kind = kind,
+				.lowered = lowered,
+				.table = (uint8_t)s->instance,
+				.cookie = s->cookie});
 }
 
 /* The connect has come to its end, and this call tells which. */
@@ -65,20 +67,29 @@ static int begin(struct shim_sock *s, const struct endpoint *remote)
 }
 
 /* From a socket without a connection: to the kernel, to nowhere, or to the engine. */
-static int connect_new(struct shim_sock *s, const struct endpoint *remote, const struct sockaddr *addr, socklen_t len)
+static int connect_new(struct shim_sock *s, const struct endpoint *remote,
+	const struct sockaddr *addr, socklen_t len)
 {
 	/* To connect to "any" means the host itself. */
 	if (ipaddr_is_any(&remote->addr) || shim_is_kernels(&remote->addr)) {
 		int r = swap_to_kernel(s);
 		return r < 0 ? r : raw_result(real.connect(s->fd, addr, len));
 	}
-	if (!ipaddr_is_v4(&remote->addr) || (s->family == AF_INET6 && shim_option(s, IPC_OPT_V6ONLY)))
+	if (!ipaddr_is_v4(&remote->addr) ||
+		(s->family == AF_INET6 && shim_option(s, IPC_OPT_V6ONLY)))
 		return -ENETUNREACH;
 	return begin(s, remote);
 }
 
 /* Where a socket that has met the engine stands. */
-enum standing { STANDS_IDLE, STANDS_PENDING, STANDS_DECIDED, STANDS_FAILED, STANDS_CONNECTED, STANDS_LOST };
+enum standing {
+	STANDS_IDLE,
+	STANDS_PENDING,
+	STANDS_DECIDED,
+	STANDS_FAILED,
+	STANDS_CONNECTED,
+	STANDS_LOST
+};
 
 static enum standing standing_of(struct shim_sock *s, const struct hint *h)
 {
@@ -89,15 +100,19 @@ static enum standing standing_of(struct shim_sock *s, const struct hint *h)
 	if (told_nothing)
 		return raw_poll(&p, 0) > 0 ? STANDS_DECIDED : STANDS_PENDING;
 	if (!s->known)
-		return h->kind == HINT_FAILED && h->cookie == s->cookie ? STANDS_FAILED : STANDS_LOST;
+		return h->kind == HINT_FAILED && h->cookie == s->cookie ? STANDS_FAILED
+									: STANDS_LOST;
 	if (s->info.use != IPC_SLOT_LIVE)
-		return h->kind == HINT_FAILED || (h->kind == HINT_NONE && s->info.error) ? STANDS_FAILED : STANDS_CONNECTED;
+		return h->kind == HINT_FAILED || (h->kind == HINT_NONE && s->info.error)
+			       ? STANDS_FAILED
+			       : STANDS_CONNECTED;
 	if (s->info.tcp_state == STATE_SYN_SENT)
 		return STANDS_PENDING;
 	return s->info.tcp_state == STATE_CLOSED ? STANDS_IDLE : STANDS_CONNECTED;
 }
 
-static int connect_engaged(struct shim_sock *s, const struct endpoint *remote, const struct sockaddr *addr, socklen_t len)
+static int connect_engaged(struct shim_sock *s, const struct endpoint *remote,
+	const struct sockaddr *addr, socklen_t len)
 {
 	struct hint h = hint_get(s->fd);
 	int r;
@@ -112,7 +127,8 @@ static int connect_engaged(struct shim_sock *s, const struct endpoint *remote, c
 	case STANDS_LOST:
 		return -ENETDOWN;
 	case STANDS_IDLE: /* bound; to "any" binds nothing to us, and may still go to the host's own services */
-		return ipaddr_is_any(&s->info.local.addr) ? connect_new(s, remote, addr, len) : begin(s, remote);
+		return ipaddr_is_any(&s->info.local.addr) ? connect_new(s, remote, addr, len)
+							  : begin(s, remote);
 	case STANDS_FAILED:
 		break;
 	}

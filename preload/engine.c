@@ -28,10 +28,10 @@
 #include "preload/spawn.h"
 
 enum {
-	STARTS_MAX = 3,           /* engines started for one call before giving up */
-	NAPS_AFTER_START = 200,   /* of 1 ms: from the engine's "ok" to its listen() */
+	STARTS_MAX = 3,            /* engines started for one call before giving up */
+	NAPS_AFTER_START = 200,    /* of 1 ms: from the engine's "ok" to its listen() */
 	ANSWER_TIMEOUT_MS = 30000, /* TEECEE_PROBE=rfc takes up to ten seconds */
-	FD_HIGH = 1024 - 16,      /* the channel's fd is this or above, if the limit allows */
+	FD_HIGH = 1024 - 16,       /* the channel's fd is this or above, if the limit allows */
 };
 
 static struct channel {
@@ -116,7 +116,8 @@ static void move_high(int *fd)
 	struct rlimit limit;
 	int floor = FD_HIGH;
 
-	if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0 && limit.rlim_cur < FD_HIGH + 16)
+	if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0 &&
+		limit.rlim_cur < FD_HIGH + 16)
 		floor = limit.rlim_cur > 32 ? (int)limit.rlim_cur - 16 : 3;
 	int high = raw_fcntl(*fd, F_DUPFD_CLOEXEC, floor);
 	if (high < 0)
@@ -144,7 +145,8 @@ static void fill_hello(struct ipc_hello *m, const struct settings *s)
 }
 
 /* Takes what the WELCOME says; the table's fd stays the caller's. */
-static int take_welcome(struct channel *c, const struct ipc_welcome *w, int table_fd, const struct settings *s)
+static int take_welcome(
+	struct channel *c, const struct ipc_welcome *w, int table_fd, const struct settings *s)
 {
 	int instance = table_fd < 0 ? -EPROTO : instance_add(w->instance, table_fd, w->table_size);
 
@@ -178,7 +180,8 @@ static int greet(struct channel *c, const struct settings *s, char text[static I
 		r = raw_poll(&p, ANSWER_TIMEOUT_MS);
 	while (r == -EINTR);
 	if (r == 0) {
-		snprintf(text, IPC_TEXT_LEN, "the engine has not answered for %d s", ANSWER_TIMEOUT_MS / 1000);
+		snprintf(text, IPC_TEXT_LEN, "the engine has not answered for %d s",
+			ANSWER_TIMEOUT_MS / 1000);
 		return -ENETDOWN;
 	}
 	ssize_t n = ipc_recv_fd(c->fd, &m, sizeof m, &table_fd, MSG_DONTWAIT);
@@ -196,7 +199,8 @@ static int greet(struct channel *c, const struct settings *s, char text[static I
 	if (table_fd >= 0)
 		raw_close(table_fd);
 	if (r == -EPROTO)
-		snprintf(text, IPC_TEXT_LEN, "the running engine is of another version: run teecee stop");
+		snprintf(text, IPC_TEXT_LEN,
+			"the running engine is of another version: run teecee stop");
 	return r == -EPROTO ? -ENETDOWN : r;
 }
 
@@ -210,7 +214,8 @@ static int meet(struct channel *c, const struct settings *s, char text[static IP
 
 	c->fd = raw_socket(SOCK_SEQPACKET);
 	if (c->fd < 0) {
-		snprintf(text, IPC_TEXT_LEN, "cannot talk to the engine: socket: %s", strerrordesc_np(-c->fd));
+		snprintf(text, IPC_TEXT_LEN, "cannot talk to the engine: socket: %s",
+			strerrordesc_np(-c->fd));
 		return -ENETDOWN;
 	}
 	move_high(&c->fd);
@@ -218,13 +223,15 @@ static int meet(struct channel *c, const struct settings *s, char text[static IP
 	if (r == 0)
 		r = ipc_peer(c->fd, &uid, &pid);
 	if (r == 0 && uid != config_get()->uid) {
-		snprintf(text, IPC_TEXT_LEN, "the engine's name @%s is taken by process %d of user %u", name.sun_path + 1,
-			 (int)pid, (unsigned)uid);
+		snprintf(text, IPC_TEXT_LEN,
+			"the engine's name @%s is taken by process %d of user %u",
+			name.sun_path + 1, (int)pid, (unsigned)uid);
 		r = -ENETDOWN;
 	} else if (r == 0) {
 		r = greet(c, s, text);
 	} else if (r != -ECONNREFUSED) {
-		snprintf(text, IPC_TEXT_LEN, "cannot talk to the engine: connect: %s", strerrordesc_np(-r));
+		snprintf(text, IPC_TEXT_LEN, "cannot talk to the engine: connect: %s",
+			strerrordesc_np(-r));
 		r = -ENETDOWN;
 	}
 	if (r < 0)
@@ -245,7 +252,8 @@ static bool is_absent(int r)
 	return r == -ECONNREFUSED || r == -ECONNRESET;
 }
 
-static int meet_or_start(struct channel *c, const struct settings *s, char text[static IPC_TEXT_LEN])
+static int meet_or_start(
+	struct channel *c, const struct settings *s, char text[static IPC_TEXT_LEN])
 {
 	int r = meet(c, s, text);
 
@@ -260,7 +268,8 @@ static int meet_or_start(struct channel *c, const struct settings *s, char text[
 		}
 	}
 	if (is_absent(r)) {
-		snprintf(text, IPC_TEXT_LEN, "the engine was started %d times and left each time", STARTS_MAX);
+		snprintf(text, IPC_TEXT_LEN, "the engine was started %d times and left each time",
+			STARTS_MAX);
 		r = -ENETDOWN;
 	}
 	return r;
@@ -303,7 +312,10 @@ static ssize_t send_locked(int instance, const struct ipc_setopt *m)
 
 int engine_set_option(int instance, uint64_t cookie, enum ipc_option o, int64_t value)
 {
-	struct ipc_setopt m = {.h = ipc_header(IPC_SETOPT, sizeof m), .cookie = cookie, .option = o, .value = value};
+	struct ipc_setopt m = {.h = ipc_header(IPC_SETOPT, sizeof m),
+		.cookie = cookie,
+		.option = o,
+		.value = value};
 	struct engine_link link;
 	sigset_t saved;
 

@@ -85,7 +85,8 @@ static void consider(int dir, const char *name, int fd, struct epoll_saved *out)
 void epoll_take_out(int fd, struct epoll_saved *out)
 {
 	_Alignas(struct dirent64_head) char entries[BUFFER];
-	int dir = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int dir = (int)syscall(
+		SYS_openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	long n;
 
 	out->count = 0;

@@ -44,7 +44,8 @@ EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
 	struct shim_sock s;
 	int saved = errno;
 
-	return shim_identify_for(fd, addr, len, &s) ? finish(shim_connect(&s, addr, len), saved) : real.connect(fd, addr, len);
+	return shim_identify_for(fd, addr, len, &s) ? finish(shim_connect(&s, addr, len), saved)
+						    : real.connect(fd, addr, len);
 }
 
 EXPORT int __connect(int fd, const struct sockaddr *addr, socklen_t len)
@@ -57,7 +58,8 @@ EXPORT int bind(int fd, const struct sockaddr *addr, socklen_t len)
 	struct shim_sock s;
 	int saved = errno;
 
-	return shim_identify_for(fd, addr, len, &s) ? finish(shim_bind(&s, addr, len), saved) : real.bind(fd, addr, len);
+	return shim_identify_for(fd, addr, len, &s) ? finish(shim_bind(&s, addr, len), saved)
+						    : real.bind(fd, addr, len);
 }
 
 EXPORT int listen(int fd, int backlog)
@@ -65,7 +67,8 @@ EXPORT int listen(int fd, int backlog)
 	struct shim_sock s;
 	int saved = errno;
 
-	return shim_identify(fd, &s) ? finish(shim_listen(&s, backlog), saved) : real.listen(fd, backlog);
+	return shim_identify(fd, &s) ? finish(shim_listen(&s, backlog), saved)
+				     : real.listen(fd, backlog);
 }
 
 EXPORT int accept(int fd, struct sockaddr *addr, socklen_t *len)
@@ -73,7 +76,8 @@ EXPORT int accept(int fd, struct sockaddr *addr, socklen_t *len)
 	struct shim_sock s;
 	int saved = errno;
 
-	return shim_identify(fd, &s) ? finish(shim_accept(&s, addr, len, 0), saved) : real.accept(fd, addr, len);
+	return shim_identify(fd, &s) ? finish(shim_accept(&s, addr, len, 0), saved)
+				     : real.accept(fd, addr, len);
 }
 
 EXPORT int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
@@ -81,7 +85,8 @@ EXPORT int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 	struct shim_sock s;
 	int saved = errno;
 
-	return shim_identify(fd, &s) ? finish(shim_accept(&s, addr, len, flags), saved) : real.accept4(fd, addr, len, flags);
+	return shim_identify(fd, &s) ? finish(shim_accept(&s, addr, len, flags), saved)
+				     : real.accept4(fd, addr, len, flags);
 }
 
 EXPORT int getsockname(int fd, struct sockaddr *addr, socklen_t *len)
@@ -89,7 +94,8 @@ EXPORT int getsockname(int fd, struct sockaddr *addr, socklen_t *len)
 	struct shim_sock s;
 	int saved = errno;
 
-	return shim_identify(fd, &s) ? finish(shim_getsockname(&s, addr, len), saved) : real.getsockname(fd, addr, len);
+	return shim_identify(fd, &s) ? finish(shim_getsockname(&s, addr, len), saved)
+				     : real.getsockname(fd, addr, len);
 }
 
 EXPORT int getpeername(int fd, struct sockaddr *addr, socklen_t *len)
@@ -97,7 +103,8 @@ EXPORT int getpeername(int fd, struct sockaddr *addr, socklen_t *len)
 	struct shim_sock s;
 	int saved = errno;
 
-	return shim_identify(fd, &s) ? finish(shim_getpeername(&s, addr, len), saved) : real.getpeername(fd, addr, len);
+	return shim_identify(fd, &s) ? finish(shim_getpeername(&s, addr, len), saved)
+				     : real.getpeername(fd, addr, len);
 }
 
 EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
@@ -200,7 +207,8 @@ EXPORT int __fcntl(int fd, int cmd, ...)
 /* Terminals and files are asked this much more often than sockets. */
 static bool ioctl_differs(unsigned long request)
 {
-	return request == FIONREAD || request == SIOCOUTQ || (request >= SIOCADDRT && request <= SIOCDEVPRIVATE);
+	return request == FIONREAD || request == SIOCOUTQ ||
+	       (request >= SIOCADDRT && request <= SIOCDEVPRIVATE);
 }
 
 EXPORT int ioctl(int fd, unsigned long request, ...)

@@ -53,7 +53,8 @@ EXPORT ssize_t __recv_chk(int fd, void *buf, size_t n, size_t room, int flags)
 	return recv(fd, buf, n, flags);
 }
 
-EXPORT ssize_t recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *len)
+EXPORT ssize_t recvfrom(
+	int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *len)
 {
 	ssize_t r;
 
@@ -67,7 +68,8 @@ EXPORT ssize_t recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr 
 	return r;
 }
 
-EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t n, size_t room, int flags, struct sockaddr *addr, socklen_t *len)
+EXPORT ssize_t __recvfrom_chk(
+	int fd, void *buf, size_t n, size_t room, int flags, struct sockaddr *addr, socklen_t *len)
 {
 	if (n > room)
 		__chk_fail();
@@ -115,7 +117,8 @@ EXPORT ssize_t writev(int fd, const struct iovec *iov, int n)
 
 EXPORT ssize_t send(int fd, const void *buf, size_t n, int flags)
 {
-	return io_before_send(fd, flags) ? io_after_send(fd, real.send(fd, buf, n, flags), flags) : -1;
+	return io_before_send(fd, flags) ? io_after_send(fd, real.send(fd, buf, n, flags), flags)
+					 : -1;
 }
 
 EXPORT ssize_t __send(int fd, const void *buf, size_t n, int flags)
@@ -123,7 +126,8 @@ EXPORT ssize_t __send(int fd, const void *buf, size_t n, int flags)
 	return send(fd, buf, n, flags);
 }
 
-EXPORT ssize_t sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr, socklen_t len)
+EXPORT ssize_t sendto(
+	int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr, socklen_t len)
 {
 	ssize_t r;
 
@@ -142,7 +146,8 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 	struct msghdr bare;
 	ssize_t r;
 
-	if ((flags & MSG_FASTOPEN) && io_fast_open(fd, msg->msg_name, msg->msg_namelen, flags, &r) && r < 0)
+	if ((flags & MSG_FASTOPEN) &&
+		io_fast_open(fd, msg->msg_name, msg->msg_namelen, flags, &r) && r < 0)
 		return r;
 	if (!io_before_send(fd, flags))
 		return -1;
@@ -158,15 +163,19 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 
 EXPORT int sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
 {
-	return io_before_send(fd, flags) ? (int)io_after_send(fd, real.sendmmsg(fd, msgs, n, flags), flags) : -1;
+	return io_before_send(fd, flags)
+		       ? (int)io_after_send(fd, real.sendmmsg(fd, msgs, n, flags), flags)
+		       : -1;
 }
 
 EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t n)
 {
-	return io_before_send(out, 0) ? io_after_send(out, real.sendfile(out, in, offset, n), 0) : -1;
+	return io_before_send(out, 0) ? io_after_send(out, real.sendfile(out, in, offset, n), 0)
+				      : -1;
 }
 
 EXPORT ssize_t sendfile64(int out, int in, off64_t *offset, size_t n)
 {
-	return io_before_send(out, 0) ? io_after_send(out, real.sendfile64(out, in, offset, n), 0) : -1;
+	return io_before_send(out, 0) ? io_after_send(out, real.sendfile64(out, in, offset, n), 0)
+				      : -1;
 }

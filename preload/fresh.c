@@ -64,7 +64,8 @@ static void remove_place(struct fresh *f)
 static void sweep(void)
 {
 	for (size_t i = 0; i <= mask; i++) {
-		while (places[i].cookie && !places[i].duplicated && raw_cookie(places[i].fd) != places[i].cookie)
+		while (places[i].cookie && !places[i].duplicated &&
+			raw_cookie(places[i].fd) != places[i].cookie)
 			remove_place(&places[i]);
 	}
 }
@@ -74,7 +75,7 @@ static int grow(void)
 	struct fresh *old = places;
 	size_t old_places = mask + 1;
 	struct fresh *bigger = mmap(NULL, 2 * old_places * sizeof *bigger, PROT_READ | PROT_WRITE,
-				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (bigger == MAP_FAILED)
 		return -ENOMEM;

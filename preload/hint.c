@@ -35,7 +35,8 @@ static void make_chunk(int fd)
 
 	if (fd < 0 || fd >= CHUNK * CHUNKS || entry_of(fd))
 		return;
-	chunk = mmap(NULL, CHUNK * sizeof *chunk, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	chunk = mmap(NULL, CHUNK * sizeof *chunk, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (chunk == MAP_FAILED)
 		return;
 	if (!atomic_compare_exchange_strong(&chunks[fd / CHUNK], &none, chunk))
@@ -65,8 +66,9 @@ void hint_set(int fd, struct hint h)
 	if (!e)
 		return;
 	atomic_store_explicit(&e->cookie, h.cookie, memory_order_relaxed);
-	atomic_store_explicit(&e->word, (uint32_t)h.kind | (uint32_t)h.lowered << 8 | (uint32_t)h.table << 16,
-			      memory_order_release);
+	atomic_store_explicit(&e->word,
+		(uint32_t)h.kind | (uint32_t)h.lowered << 8 | (uint32_t)h.table << 16,
+		memory_order_release);
 }
 
 void hint_clear(int fd)

@@ -18,8 +18,8 @@
 
 enum hint_kind {
 	HINT_NONE,
-	HINT_FRESH,      /* socket() only */
-	HINT_BOUND,      /* bind() done */
+	HINT_FRESH, /* socket() only */
+	HINT_BOUND, /* bind() done */
 	HINT_LISTENING,
 	HINT_CONNECTING, /* connect() was called and has not yet told the outcome */
 	HINT_FAILED,     /* connect() has told its failure: the next one starts over */
@@ -28,8 +28,8 @@ enum hint_kind {
 
 struct hint {
 	enum hint_kind kind;
-	bool lowered;   /* the real SO_SNDBUF is still at its minimum */
-	uint8_t table;  /* index for table_at() */
+	bool lowered;  /* the real SO_SNDBUF is still at its minimum */
+	uint8_t table; /* index for table_at() */
 	uint64_t cookie;
 };
 

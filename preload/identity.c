@@ -22,7 +22,8 @@ static const char *instance_of(const struct sockaddr_un *name, socklen_t len)
 {
 	size_t path = len - offsetof(struct sockaddr_un, sun_path);
 
-	if (len < offsetof(struct sockaddr_un, sun_path) + PREFIX_LEN + 1 + IPC_INSTANCE_LEN || len > sizeof *name)
+	if (len < offsetof(struct sockaddr_un, sun_path) + PREFIX_LEN + 1 + IPC_INSTANCE_LEN ||
+		len > sizeof *name)
 		return NULL;
 	if (name->sun_family != AF_UNIX || memcmp(name->sun_path, prefix, PREFIX_LEN) != 0)
 		return NULL;

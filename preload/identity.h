@@ -21,10 +21,10 @@ struct shim_sock {
 	int fd;
 	enum sock_kind kind;
 	uint64_t cookie;
-	uint16_t family;           /* AF_INET or AF_INET6 */
+	uint16_t family; /* AF_INET or AF_INET6 */
 	struct fresh fresh;
-	int instance;              /* ENGAGED: index of the engine, -1: not reachable */
-	bool known;                /* ENGAGED: `info` is valid */
+	int instance; /* ENGAGED: index of the engine, -1: not reachable */
+	bool known;   /* ENGAGED: `info` is valid */
 	struct ipc_sock_info info;
 };
 

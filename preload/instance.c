@@ -19,13 +19,16 @@ static unsigned next; /* the place that is filled next */
 
 const struct ipc_table *instance_table(unsigned index)
 {
-	return index < INSTANCE_MAX ? atomic_load_explicit(&instances[index].table, memory_order_acquire) : NULL;
+	return index < INSTANCE_MAX
+		       ? atomic_load_explicit(&instances[index].table, memory_order_acquire)
+		       : NULL;
 }
 
 static int find_locked(const char id[static IPC_INSTANCE_LEN])
 {
 	for (int i = 0; i < INSTANCE_MAX; i++) {
-		if (instance_table((unsigned)i) && memcmp(instances[i].id, id, IPC_INSTANCE_LEN) == 0)
+		if (instance_table((unsigned)i) &&
+			memcmp(instances[i].id, id, IPC_INSTANCE_LEN) == 0)
 			return i;
 	}
 	return -1;
@@ -49,7 +52,8 @@ static int map_at(struct instance *in, int fd, size_t size)
 {
 	struct ipc_table *old = atomic_load(&in->table);
 	bool reuse = old && in->size == size;
-	void *t = mmap(reuse ? old : NULL, size, PROT_READ, MAP_SHARED | (reuse ? MAP_FIXED : 0), fd, 0);
+	void *t = mmap(
+		reuse ? old : NULL, size, PROT_READ, MAP_SHARED | (reuse ? MAP_FIXED : 0), fd, 0);
 
 	if (t == MAP_FAILED)
 		return -errno;

@@ -55,7 +55,8 @@ bool io_before_recv(int fd)
 		return true;
 	/* Bound is what this process knows; another may have connected it since. */
 	const struct ipc_slot *slot = hint_slot(&h);
-	uint8_t state = slot ? __atomic_load_n(&slot->info.tcp_state, __ATOMIC_RELAXED) : STATE_CLOSED;
+	uint8_t state =
+		slot ? __atomic_load_n(&slot->info.tcp_state, __ATOMIC_RELAXED) : STATE_CLOSED;
 	if (state != STATE_CLOSED && state != STATE_LISTEN)
 		return true;
 	errno = ENOTCONN;
@@ -81,7 +82,8 @@ static bool tell_error(int fd, const struct hint *h, int error, int flags)
 {
 	int pending = 0, saved_errno = errno;
 
-	if (!hint_holds(fd, h) || raw_getsockopt(fd, SO_ERROR, &pending, sizeof pending) < 0 || !pending) {
+	if (!hint_holds(fd, h) || raw_getsockopt(fd, SO_ERROR, &pending, sizeof pending) < 0 ||
+		!pending) {
 		errno = saved_errno;
 		return false;
 	}
@@ -174,7 +176,8 @@ static ssize_t discard(int fd, size_t n, int flags)
 
 	flags &= ~MSG_TRUNC;
 	while (done < n) {
-		ssize_t r = real.recv(fd, scrap, MIN(n - done, sizeof scrap), flags | (done ? MSG_DONTWAIT : 0));
+		ssize_t r = real.recv(
+			fd, scrap, MIN(n - done, sizeof scrap), flags | (done ? MSG_DONTWAIT : 0));
 		if (r < 0 && done == 0)
 			return io_after_recv(fd, r);
 		if (r <= 0)
@@ -205,7 +208,8 @@ void io_hide_name(int fd, const struct sockaddr *name, socklen_t *len)
 {
 	struct shim_sock s;
 
-	if (name && len && *len >= sizeof name->sa_family && name->sa_family == AF_UNIX && shim_identify(fd, &s))
+	if (name && len && *len >= sizeof name->sa_family && name->sa_family == AF_UNIX &&
+		shim_identify(fd, &s))
 		*len = 0;
 }
 

@@ -37,7 +37,8 @@ int shim_ioctl(struct shim_sock *s, unsigned long request, void *arg)
 		unsent = s->known ? (int)s->info.unsent : 0;
 		return listening ? -EINVAL : user_write(arg, &unsent, sizeof unsent);
 	default:
-		return request >= SIOCADDRT && request <= SIOCDEVPRIVATE ? ask_inet(request, arg)
-									 : raw_result(real.ioctl(s->fd, request, arg));
+		return request >= SIOCADDRT && request <= SIOCDEVPRIVATE
+			       ? ask_inet(request, arg)
+			       : raw_result(real.ioctl(s->fd, request, arg));
 	}
 }

@@ -73,8 +73,11 @@ static int take_error(struct shim_sock *s)
 		return 0;
 	shim_refresh(s);
 	if (error)
-		return s->known && s->info.error ? s->info.error : h.kind == HINT_CONNECTING ? ENETDOWN : error;
-	if (h.lowered && h.cookie == s->cookie && s->known && s->info.tcp_state == STATE_ESTABLISHED) {
+		return s->known && s->info.error   ? s->info.error
+		       : h.kind == HINT_CONNECTING ? ENETDOWN
+						   : error;
+	if (h.lowered && h.cookie == s->cookie && s->known &&
+		s->info.tcp_state == STATE_ESTABLISHED) {
 		request_raise(s->fd);
 		h.lowered = false;
 		hint_set(s->fd, h);
@@ -106,7 +109,9 @@ static int get_socket_level(struct shim_sock *s, int name, void *value, socklen_
 	case SO_PROTOCOL:
 		return give_int(IPPROTO_TCP, value, len);
 	case SO_ACCEPTCONN:
-		return give_int(s->kind == SHIM_ENGAGED && s->known && s->info.tcp_state == STATE_LISTEN, value, len);
+		return give_int(
+			s->kind == SHIM_ENGAGED && s->known && s->info.tcp_state == STATE_LISTEN,
+			value, len);
 	case SO_PEERCRED:
 		return give(&nobody, sizeof nobody, value, len);
 	default:
@@ -130,10 +135,12 @@ int shim_getsockopt(struct shim_sock *s, int level, int name, void *value, sockl
 		return give_tcp_info(s, value, len);
 	if (level == IPPROTO_TCP && name == TCP_CONGESTION)
 		return give(congestion, sizeof congestion, value, len);
-	return level == IPPROTO_TCP || level == IPPROTO_IP || level == IPPROTO_IPV6 ? -ENOPROTOOPT : -EOPNOTSUPP;
+	return level == IPPROTO_TCP || level == IPPROTO_IP || level == IPPROTO_IPV6 ? -ENOPROTOOPT
+										    : -EOPNOTSUPP;
 }
 
-static int set_known(struct shim_sock *s, enum ipc_option o, int64_t v, const void *value, socklen_t len)
+static int set_known(
+	struct shim_sock *s, enum ipc_option o, int64_t v, const void *value, socklen_t len)
 {
 	/* Urgent data inline or not is the real socket's doing. */
 	if (o == IPC_OPT_OOBINLINE)
@@ -172,7 +179,8 @@ int shim_setsockopt(struct shim_sock *s, int level, int name, const void *value,
 	if (r < 0)
 		return r;
 	if (level == IPPROTO_TCP && name == TCP_CONGESTION)
-		return len >= 4 && strncmp(bytes, "reno", MIN(len, sizeof bytes)) == 0 ? 0 : -ENOENT;
+		return len >= 4 && strncmp(bytes, "reno", MIN(len, sizeof bytes)) == 0 ? 0
+										       : -ENOENT;
 	if (o < 0)
 		return -ENOPROTOOPT;
 	r = ipc_option_decode((enum ipc_option)o, bytes, len, &v);

@@ -118,7 +118,8 @@ static ssize_t early_readv(int fd, const struct iovec *iov, int n)
 	return syscall(SYS_readv, fd, iov, n);
 }
 
-static ssize_t early_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *len)
+static ssize_t early_recvfrom(
+	int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *len)
 {
 	return syscall(SYS_recvfrom, fd, buf, n, flags, addr, len);
 }
@@ -133,7 +134,8 @@ static ssize_t early_recvmsg(int fd, struct msghdr *msg, int flags)
 	return syscall(SYS_recvmsg, fd, msg, flags);
 }
 
-static int early_recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags, struct timespec *timeout)
+static int early_recvmmsg(
+	int fd, struct mmsghdr *msgs, unsigned n, int flags, struct timespec *timeout)
 {
 	return (int)syscall(SYS_recvmmsg, fd, msgs, n, flags, timeout);
 }
@@ -148,7 +150,8 @@ static ssize_t early_writev(int fd, const struct iovec *iov, int n)
 	return syscall(SYS_writev, fd, iov, n);
 }
 
-static ssize_t early_sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr, socklen_t len)
+static ssize_t early_sendto(
+	int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr, socklen_t len)
 {
 	return syscall(SYS_sendto, fd, buf, n, flags, addr, len);
 }

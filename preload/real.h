@@ -39,13 +39,16 @@ struct real {
 	ssize_t (*read)(int fd, void *buf, size_t n);
 	ssize_t (*readv)(int fd, const struct iovec *iov, int n);
 	ssize_t (*recv)(int fd, void *buf, size_t n, int flags);
-	ssize_t (*recvfrom)(int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *len);
+	ssize_t (*recvfrom)(
+		int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *len);
 	ssize_t (*recvmsg)(int fd, struct msghdr *msg, int flags);
-	int (*recvmmsg)(int fd, struct mmsghdr *msgs, unsigned n, int flags, struct timespec *timeout);
+	int (*recvmmsg)(
+		int fd, struct mmsghdr *msgs, unsigned n, int flags, struct timespec *timeout);
 	ssize_t (*write)(int fd, const void *buf, size_t n);
 	ssize_t (*writev)(int fd, const struct iovec *iov, int n);
 	ssize_t (*send)(int fd, const void *buf, size_t n, int flags);
-	ssize_t (*sendto)(int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr, socklen_t len);
+	ssize_t (*sendto)(int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr,
+		socklen_t len);
 	ssize_t (*sendmsg)(int fd, const struct msghdr *msg, int flags);
 	int (*sendmmsg)(int fd, struct mmsghdr *msgs, unsigned n, int flags);
 	ssize_t (*sendfile)(int out, int in, off_t *offset, size_t n);
@@ -68,9 +71,9 @@ int raw_getpeername(int fd, void *addr, socklen_t *len);
 int raw_getsockopt(int fd, int name, void *value, socklen_t len); /* SOL_SOCKET */
 int raw_setsockopt(int fd, int name, const void *value, socklen_t len);
 int raw_fcntl(int fd, int cmd, long arg);
-ssize_t raw_send(int fd, const void *data, size_t len);  /* does not wait, no signal */
-ssize_t raw_recv(int fd, void *data, size_t len);        /* does not wait */
-int raw_poll(struct pollfd *p, int timeout_ms);          /* one of them */
+ssize_t raw_send(int fd, const void *data, size_t len); /* does not wait, no signal */
+ssize_t raw_recv(int fd, void *data, size_t len);       /* does not wait */
+int raw_poll(struct pollfd *p, int timeout_ms);         /* one of them */
 
 /* SO_COOKIE, which no two sockets of a boot share; 0: not a socket. */
 uint64_t raw_cookie(int fd);

@@ -11,9 +11,9 @@
 #include "preload/real.h"
 
 enum {
-	ENGINES_MAX = 3,       /* tried one after the other: one may be leaving just now */
-	BACKLOG_NAPS = 1000,   /* of 1 ms, while the engine's backlog is full */
-	SNDBUF = 212992,       /* net.core.wmem_max of stock kernels; more would need CAP_NET_ADMIN */
+	ENGINES_MAX = 3,     /* tried one after the other: one may be leaving just now */
+	BACKLOG_NAPS = 1000, /* of 1 ms, while the engine's backlog is full */
+	SNDBUF = 212992,     /* net.core.wmem_max of stock kernels; more would need CAP_NET_ADMIN */
 	REPLY_TIMEOUT_MS = 30000,
 };
 
@@ -77,7 +77,10 @@ static int send_whole(int fd, const struct ipc_request *m)
 
 int request_send(struct shim_sock *s, enum ipc_op op, const struct endpoint *addr, int backlog)
 {
-	struct ipc_request m = {.h = ipc_header(op, sizeof m), .cookie = s->cookie, .family = s->family, .backlog = backlog};
+	struct ipc_request m = {.h = ipc_header(op, sizeof m),
+		.cookie = s->cookie,
+		.family = s->family,
+		.backlog = backlog};
 	struct engine_link link;
 	int r;
 
@@ -111,7 +114,8 @@ int request_reply(const struct shim_sock *s)
 	do
 		r = raw_poll(&p, REPLY_TIMEOUT_MS);
 	while (r == -EINTR);
-	if (r <= 0 || raw_recv(s->fd, &m, sizeof m) != sizeof m || !ipc_check(&m, sizeof m, IPC_REPLY, sizeof m))
+	if (r <= 0 || raw_recv(s->fd, &m, sizeof m) != sizeof m ||
+		!ipc_check(&m, sizeof m, IPC_REPLY, sizeof m))
 		return -ENETDOWN;
 	return m.error > 0 && m.error < 4096 ? -m.error : m.error ? -ENETDOWN : 0;
 }

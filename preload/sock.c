@@ -69,8 +69,10 @@ bool shim_identify_for(int fd, const struct sockaddr *addr, socklen_t len, struc
 		return true;
 	bool ip = len >= sizeof family && user_read(&family, addr, sizeof family) == 0 &&
 		  (family == AF_INET || family == AF_INET6);
-	bool adopt = ip && out->kind == SHIM_FRESH && raw_getsockopt(fd, SO_DOMAIN, &domain, sizeof domain) == 0 &&
-		     domain == AF_UNIX && raw_getsockopt(fd, SO_TYPE, &type, sizeof type) == 0 && type == SOCK_STREAM;
+	bool adopt = ip && out->kind == SHIM_FRESH &&
+		     raw_getsockopt(fd, SO_DOMAIN, &domain, sizeof domain) == 0 &&
+		     domain == AF_UNIX && raw_getsockopt(fd, SO_TYPE, &type, sizeof type) == 0 &&
+		     type == SOCK_STREAM;
 	if (adopt) {
 		out->fresh = fresh_initial(fd, raw_cookie(fd), family);
 		out->cookie = out->fresh.cookie;
@@ -82,7 +84,8 @@ bool shim_identify_for(int fd, const struct sockaddr *addr, socklen_t len, struc
 
 static void note(const struct shim_sock *s, enum hint_kind kind)
 {
-	hint_set(s->fd, (struct hint){.kind = kind, .table = (uint8_t)s->instance, .cookie = s->cookie});
+	hint_set(s->fd,
+		(struct hint){.kind = kind, .table = (uint8_t)s->instance, .cookie = s->cookie});
 }
 
 int shim_bind(struct shim_sock *s, const struct sockaddr *addr, socklen_t len)
@@ -92,7 +95,10 @@ int shim_bind(struct shim_sock *s, const struct sockaddr *addr, socklen_t len)
 
 	/* Linux lets AF_UNSPEC pass for AF_INET when the address is 0.0.0.0, for old programs. */
 	if (r == ADDRESS_UNSPEC)
-		r = s->family == AF_INET && len >= sizeof(struct sockaddr_in) && ipaddr_is_any(&local.addr) ? 0 : -EAFNOSUPPORT;
+		r = s->family == AF_INET && len >= sizeof(struct sockaddr_in) &&
+				    ipaddr_is_any(&local.addr)
+			    ? 0
+			    : -EAFNOSUPPORT;
 	if (r < 0)
 		return r;
 	bool any = ipaddr_is_any(&local.addr);
@@ -105,7 +111,8 @@ int shim_bind(struct shim_sock *s, const struct sockaddr *addr, socklen_t len)
 	if (!any && !ipaddr_is_v4(&local.addr))
 		return -EADDRNOTAVAIL;
 	/* A connected socket has no reader for the reply. */
-	if (s->kind == SHIM_ENGAGED && (!s->known || s->info.use != IPC_SLOT_LIVE || s->info.tcp_state != STATE_CLOSED))
+	if (s->kind == SHIM_ENGAGED &&
+		(!s->known || s->info.use != IPC_SLOT_LIVE || s->info.tcp_state != STATE_CLOSED))
 		return -EINVAL;
 	r = request_send(s, IPC_BIND, &local, 0);
 	if (r < 0)
@@ -150,7 +157,8 @@ static void look_up(struct shim_sock *s)
 {
 	struct hint h = hint_get(s->fd);
 
-	if (s->kind == SHIM_ENGAGED && !s->known && h.kind == HINT_CONNECTING && h.cookie == s->cookie)
+	if (s->kind == SHIM_ENGAGED && !s->known && h.kind == HINT_CONNECTING &&
+		h.cookie == s->cookie)
 		shim_await_slot(s);
 }
 

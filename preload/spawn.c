@@ -32,9 +32,9 @@
 #include "preload/real.h"
 
 enum {
-	STACK_LEN = 32 << 10,  /* for each of the two */
-	FD_WORD = 3,           /* the engine's end of the pipe */
-	FD_ABOVE = 16,         /* while fds are put in order, ours are kept from here on */
+	STACK_LEN = 32 << 10, /* for each of the two */
+	FD_WORD = 3,          /* the engine's end of the pipe */
+	FD_ABOVE = 16,        /* while fds are put in order, ours are kept from here on */
 	WORD_TIMEOUT_MS = 10000,
 	KERNEL_SIGSET_LEN = 8,
 };
@@ -80,7 +80,8 @@ static void close_from(int first)
 static int arrange_fds(int word)
 {
 	int null = (int)syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR);
-	int null_high = raw_fcntl(null, F_DUPFD, FD_ABOVE), word_high = raw_fcntl(word, F_DUPFD, FD_ABOVE);
+	int null_high = raw_fcntl(null, F_DUPFD, FD_ABOVE),
+	    word_high = raw_fcntl(word, F_DUPFD, FD_ABOVE);
 
 	if (word_high < 0)
 		return word_high;
@@ -175,17 +176,20 @@ int spawn_engine(const char *path, char *const env[], char text[static IPC_TEXT_
 	int word[2];
 
 	if (syscall(SYS_pipe2, word, O_CLOEXEC) < 0) {
-		snprintf(text, IPC_TEXT_LEN, "cannot start the engine: pipe: %s", strerrordesc_np(errno));
+		snprintf(text, IPC_TEXT_LEN, "cannot start the engine: pipe: %s",
+			strerrordesc_np(errno));
 		return ENETDOWN;
 	}
-	char *stack = mmap(NULL, 2 * STACK_LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	char *stack = mmap(NULL, 2 * STACK_LEN, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	struct job job = {.path = path, .env = env, .word = word[1], .stack = stack};
 	int error = stack == MAP_FAILED ? ENOMEM : run(&job);
 	if (stack != MAP_FAILED)
 		munmap(stack, 2 * STACK_LEN);
 	raw_close(word[1]);
 	if (error) {
-		snprintf(text, IPC_TEXT_LEN, "cannot start %.150s: %s", path, strerrordesc_np(error));
+		snprintf(text, IPC_TEXT_LEN, "cannot start %.150s: %s", path,
+			strerrordesc_np(error));
 		error = ENETDOWN;
 	} else {
 		read_word(word[0], line, sizeof line);

@@ -35,7 +35,8 @@ static int put_in_place(int with, int fd)
 
 	copy_description(fd, with);
 	epoll_take_out(fd, &saved);
-	int r = raw_result(syscall(SYS_dup3, with, fd, fd_flags > 0 && (fd_flags & FD_CLOEXEC) ? O_CLOEXEC : 0));
+	int r = raw_result(syscall(
+		SYS_dup3, with, fd, fd_flags > 0 && (fd_flags & FD_CLOEXEC) ? O_CLOEXEC : 0));
 	epoll_put_back(fd, &saved);
 	raw_close(with);
 	return r < 0 ? r : 0;
@@ -52,14 +53,16 @@ static void apply_options(const struct shim_sock *s, int fd)
 		if (v == info->initial)
 			continue;
 		/* The kernel doubles what it is given. */
-		size_t len = ipc_option_encode((enum ipc_option)o, is_buffer ? v / 2 : v, value, sizeof value);
+		size_t len = ipc_option_encode(
+			(enum ipc_option)o, is_buffer ? v / 2 : v, value, sizeof value);
 		syscall(SYS_setsockopt, fd, info->level, info->optname, value, len);
 	}
 }
 
 int swap_to_kernel(const struct shim_sock *s)
 {
-	int fd = raw_result(syscall(SYS_socket, s->family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP));
+	int fd =
+		raw_result(syscall(SYS_socket, s->family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP));
 
 	if (fd < 0)
 		return fd;
@@ -93,6 +96,11 @@ int swap_to_fresh(struct shim_sock *s)
 		return r;
 	fresh_drop(s->cookie);
 	hint_set(s->fd, (struct hint){.kind = HINT_FRESH, .cookie = f.cookie});
-	*s = (struct shim_sock){.fd = s->fd, .kind = SHIM_FRESH, .cookie = f.cookie, .family = f.family, .fresh = f, .instance = -1};
+	*s = (struct shim_sock){.fd = s->fd,
+		.kind = SHIM_FRESH,
+		.cookie = f.cookie,
+		.family = f.family,
+		.fresh = f,
+		.instance = -1};
 	return 0;
 }

@@ -12,7 +12,8 @@
 /* Some sandboxes forbid the call; then the program's word must do. */
 static int copy(long call, void *local, void *user, size_t len)
 {
-	struct iovec here = {.iov_base = local, .iov_len = len}, there = {.iov_base = user, .iov_len = len};
+	struct iovec here = {.iov_base = local, .iov_len = len},
+		     there = {.iov_base = user, .iov_len = len};
 
 	if (len == 0)
 		return 0;

@@ -19,8 +19,8 @@ enum {
 	RCVBUF_MIN = 2304,     /* SOCK_MIN_RCVBUF */
 	FIN_TIMEOUT_MAX = 120, /* seconds: TCP_FIN_TIMEOUT_MAX */
 	FIN_TIMEOUT = 60,
-	RTO_MAX = 120,         /* seconds: TCP_RTO_MAX */
-	ECN_MASK = 3,          /* the two low bits of TOS belong to TCP */
+	RTO_MAX = 120, /* seconds: TCP_RTO_MAX */
+	ECN_MASK = 3,  /* the two low bits of TOS belong to TCP */
 };
 
 #define NO_MIN INT_MIN
@@ -41,11 +41,14 @@ const struct ipc_option_info ipc_option_info[IPC_OPT_COUNT] = {
 	[IPC_OPT_KEEPINTVL] = {"TCP_KEEPINTVL", IPPROTO_TCP, TCP_KEEPINTVL, 75, 1, 32767, false},
 	[IPC_OPT_KEEPCNT] = {"TCP_KEEPCNT", IPPROTO_TCP, TCP_KEEPCNT, 9, 1, 127, false},
 	[IPC_OPT_SYNCNT] = {"TCP_SYNCNT", IPPROTO_TCP, TCP_SYNCNT, 6, 1, 127, false},
-	[IPC_OPT_USER_TIMEOUT] = {"TCP_USER_TIMEOUT", IPPROTO_TCP, TCP_USER_TIMEOUT, 0, 0, INT_MAX, false},
+	[IPC_OPT_USER_TIMEOUT] = {"TCP_USER_TIMEOUT", IPPROTO_TCP, TCP_USER_TIMEOUT, 0, 0, INT_MAX,
+		false},
 	[IPC_OPT_MAXSEG] = {"TCP_MAXSEG", IPPROTO_TCP, TCP_MAXSEG, 536, 0, 32767, false},
 	[IPC_OPT_QUICKACK] = {"TCP_QUICKACK", IPPROTO_TCP, TCP_QUICKACK, 1, BOOL},
-	[IPC_OPT_LINGER2] = {"TCP_LINGER2", IPPROTO_TCP, TCP_LINGER2, FIN_TIMEOUT, NO_MIN, NO_MAX, false},
-	[IPC_OPT_DEFER_ACCEPT] = {"TCP_DEFER_ACCEPT", IPPROTO_TCP, TCP_DEFER_ACCEPT, 0, NO_MIN, NO_MAX, false},
+	[IPC_OPT_LINGER2] = {"TCP_LINGER2", IPPROTO_TCP, TCP_LINGER2, FIN_TIMEOUT, NO_MIN, NO_MAX,
+		false},
+	[IPC_OPT_DEFER_ACCEPT] = {"TCP_DEFER_ACCEPT", IPPROTO_TCP, TCP_DEFER_ACCEPT, 0, NO_MIN,
+		NO_MAX, false},
 	[IPC_OPT_TOS] = {"IP_TOS", IPPROTO_IP, IP_TOS, 0, NO_MIN, NO_MAX, false},
 	[IPC_OPT_TTL] = {"IP_TTL", IPPROTO_IP, IP_TTL, 64, -1, 255, false},
 	[IPC_OPT_V6ONLY] = {"IPV6_V6ONLY", IPPROTO_IPV6, IPV6_V6ONLY, 0, BOOL},
@@ -147,7 +150,8 @@ int ipc_option_decode(enum ipc_option o, const void *value, size_t len, int64_t 
 	if (r < 0)
 		return r;
 	bool out_of_range = v < info->min || v > info->max;
-	if (out_of_range || (o == IPC_OPT_TTL && v == 0) || (o == IPC_OPT_MAXSEG && v && v < MAXSEG_MIN))
+	if (out_of_range || (o == IPC_OPT_TTL && v == 0) ||
+		(o == IPC_OPT_MAXSEG && v && v < MAXSEG_MIN))
 		return -EINVAL;
 	*out = adjusted(o, v);
 	return 0;

@@ -24,7 +24,8 @@ bool ipc_check(const void *data, size_t len, enum ipc_op op, size_t want)
 	return h.magic == IPC_MAGIC && h.version == IPC_VERSION && h.op == op && h.len == want;
 }
 
-socklen_t ipc_name(struct sockaddr_un *out, const struct settings *s, uid_t uid, const char *instance)
+socklen_t ipc_name(
+	struct sockaddr_un *out, const struct settings *s, uid_t uid, const char *instance)
 {
 	char *name = out->sun_path + 1; /* the NUL in front makes it abstract */
 	size_t room = sizeof out->sun_path - 1;
@@ -32,8 +33,8 @@ socklen_t ipc_name(struct sockaddr_un *out, const struct settings *s, uid_t uid,
 	memset(out, 0, sizeof *out);
 	out->sun_family = AF_UNIX;
 	/* The longest possible name has 95 bytes, so this never truncates. */
-	int n = snprintf(name, room, "teecee/%u/%s/%s%s%.*s", (unsigned)uid, s->iface, s->ip_spec, instance ? "/" : "",
-			 IPC_INSTANCE_LEN, instance ? instance : "");
+	int n = snprintf(name, room, "teecee/%u/%s/%s%s%.*s", (unsigned)uid, s->iface, s->ip_spec,
+		instance ? "/" : "", IPC_INSTANCE_LEN, instance ? instance : "");
 	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
 }
 
@@ -90,7 +91,8 @@ ssize_t ipc_recv_fd(int socket, void *data, size_t len, int *fd, int flags)
 	if (n < 0)
 		return -errno;
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof *fd))
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+		c->cmsg_len == CMSG_LEN(sizeof *fd))
 		memcpy(fd, CMSG_DATA(c), sizeof *fd);
 	return n;
 }

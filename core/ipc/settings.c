@@ -68,7 +68,8 @@ static bool is_host_address(const struct ipnet *net)
 
 	if (!ipaddr_is_v4(a) || net->len < 96 + 1)
 		return false;
-	if (ipaddr_is_any(a) || ipaddr_is_loopback(a) || ipaddr_is_multicast(a) || ipaddr_to_v4(a) >> 28 == 0xf)
+	if (ipaddr_is_any(a) || ipaddr_is_loopback(a) || ipaddr_is_multicast(a) ||
+		ipaddr_to_v4(a) >> 28 == 0xf)
 		return false;
 	uint32_t host_bits = (uint32_t)(UINT64_C(0xffffffff) >> (net->len - 96));
 	bool is_network = net->len <= 126 && (ipaddr_to_v4(a) & host_bits) == 0;
@@ -84,14 +85,16 @@ static bool set_ip(struct settings *s, const char *v)
 	if (!strchr(v, '/') || !ipnet_parse(&s->ip, v) || !is_host_address(&s->ip))
 		return false;
 	s->ip_auto = false;
-	snprintf(s->ip_spec, sizeof s->ip_spec, "%.15s/%d", ipaddr_format(&s->ip.addr, address), s->ip.len - 96);
+	snprintf(s->ip_spec, sizeof s->ip_spec, "%.15s/%d", ipaddr_format(&s->ip.addr, address),
+		s->ip.len - 96);
 	return true;
 }
 
 static bool set_gateway(struct settings *s, const char *v)
 {
-	if (!ipaddr_parse(&s->gateway, v) || !ipaddr_is_v4(&s->gateway) || ipaddr_is_any(&s->gateway) ||
-	    ipaddr_is_loopback(&s->gateway) || ipaddr_is_multicast(&s->gateway))
+	if (!ipaddr_parse(&s->gateway, v) || !ipaddr_is_v4(&s->gateway) ||
+		ipaddr_is_any(&s->gateway) || ipaddr_is_loopback(&s->gateway) ||
+		ipaddr_is_multicast(&s->gateway))
 		return false;
 	s->has_gateway = true;
 	return true;
@@ -115,8 +118,10 @@ static bool set_mac(struct settings *s, const char *v)
 
 static bool set_link(struct settings *s, const char *v)
 {
-	static const char *const names[] = {
-		[LINK_AUTO] = "auto", [LINK_PACKET] = "packet", [LINK_PCAP] = "pcap", [LINK_TAP] = "tap"};
+	static const char *const names[] = {[LINK_AUTO] = "auto",
+		[LINK_PACKET] = "packet",
+		[LINK_PCAP] = "pcap",
+		[LINK_TAP] = "tap"};
 	int i;
 
 	if (!parse_choice(v, names, ARRAY_LEN(names), &i))
@@ -191,7 +196,9 @@ static const struct variable {
 	const char *expected;
 } variables[] = {
 	{"TEECEE_IFACE", set_iface, "the name of a network interface, at most 15 characters"},
-	{"TEECEE_IP", set_ip, "a free host address of the LAN with its prefix length, as in 10.0.0.9/24, or auto"},
+	{"TEECEE_IP", set_ip,
+		"a free host address of the LAN with its prefix length, as in 10.0.0.9/24, or "
+		"auto"},
 	{"TEECEE_GATEWAY", set_gateway, "an IPv4 address"},
 	{"TEECEE_MAC", set_mac, "own, nic or a unicast address as in 02:00:00:00:00:01"},
 	{"TEECEE_LINK", set_link, "auto, packet, pcap or tap"},
@@ -199,7 +206,8 @@ static const struct variable {
 	{"TEECEE_PROBE", set_probe, "fast or rfc"},
 	{"TEECEE_IDLE", set_idle, "a number of seconds from 0 to 86400"},
 	{"TEECEE_SEED", set_seed, "a number below 2^64"},
-	{"TEECEE_BYPASS", set_bypass, "up to 32 prefixes, separated by commas, as in 10.0.0.0/8,192.0.2.1"},
+	{"TEECEE_BYPASS", set_bypass,
+		"up to 32 prefixes, separated by commas, as in 10.0.0.0/8,192.0.2.1"},
 	{"TEECEE_ENGINE", set_engine, "a path of at most 255 characters"},
 };
 
@@ -216,7 +224,8 @@ static const char *lookup(char *const environment[], const char *name)
 	return NULL;
 }
 
-int settings_load(struct settings *s, char *const environment[], char error[static SETTINGS_ERROR_LEN])
+int settings_load(
+	struct settings *s, char *const environment[], char error[static SETTINGS_ERROR_LEN])
 {
 	*s = (struct settings){.ip_spec = "auto", .ip_auto = true, .idle_s = IDLE_DEFAULT_S};
 	error[0] = '\0';
@@ -224,8 +233,8 @@ int settings_load(struct settings *s, char *const environment[], char error[stat
 		const char *value = lookup(environment, variables[i].name);
 		if (!value || variables[i].set(s, value))
 			continue;
-		snprintf(error, SETTINGS_ERROR_LEN, "%s=%.64s: should be %s", variables[i].name, value,
-			 variables[i].expected);
+		snprintf(error, SETTINGS_ERROR_LEN, "%s=%.64s: should be %s", variables[i].name,
+			value, variables[i].expected);
 		return -EINVAL;
 	}
 	return 0;
@@ -240,7 +249,8 @@ static bool is_default_route(const char *line, char name[static IFNAMSIZ], unsig
 	enum { RTF_IS_UP = 1, RTF_IS_REJECT = 0x200 };
 	unsigned destination, flags, mask;
 
-	if (sscanf(line, "%15s %x %*x %x %*d %*d %u %x", name, &destination, &flags, metric, &mask) != 5)
+	if (sscanf(line, "%15s %x %*x %x %*d %*d %u %x", name, &destination, &flags, metric,
+		    &mask) != 5)
 		return false;
 	return destination == 0 && mask == 0 && (flags & RTF_IS_UP) && !(flags & RTF_IS_REJECT);
 }
@@ -274,7 +284,8 @@ int settings_resolve(struct settings *s, char error[static SETTINGS_ERROR_LEN])
 	}
 	if (s->iface[0])
 		return 0;
-	snprintf(error, SETTINGS_ERROR_LEN, "there is no default route to tell the interface: set TEECEE_IFACE");
+	snprintf(error, SETTINGS_ERROR_LEN,
+		"there is no default route to tell the interface: set TEECEE_IFACE");
 	return -ENETUNREACH;
 }
 

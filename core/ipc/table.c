@@ -40,7 +40,7 @@ const struct ipc_slot *ipc_table_find(const struct ipc_table *t, uint64_t cookie
 	for (int i = 0; i < IPC_TABLE_WAYS; i++) {
 		const struct ipc_sock_info *info = &set[i].info;
 		if (__atomic_load_n(&info->use, __ATOMIC_RELAXED) != IPC_SLOT_FREE &&
-		    __atomic_load_n(&info->cookie, __ATOMIC_RELAXED) == cookie)
+			__atomic_load_n(&info->cookie, __ATOMIC_RELAXED) == cookie)
 			return &set[i];
 	}
 	return NULL;

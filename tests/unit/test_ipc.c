@@ -120,9 +120,12 @@ static void initial_values_are_the_kernels(void **state)
 		unsigned char theirs[16], ours[16];
 		socklen_t len = o == IPC_OPT_LINGER ? sizeof(struct linger) : sizeof(int);
 		assert_int_equal(getsockopt(fd, info->level, info->optname, theirs, &len), 0);
-		assert_int_equal(ipc_option_encode((enum ipc_option)o, info->initial, ours, sizeof ours), len);
+		assert_int_equal(
+			ipc_option_encode((enum ipc_option)o, info->initial, ours, sizeof ours),
+			len);
 		if (memcmp(ours, theirs, len) != 0)
-			fail_msg("%s: ours %d, the kernel's %d", info->name, *(int *)ours, *(int *)theirs);
+			fail_msg("%s: ours %d, the kernel's %d", info->name, *(int *)ours,
+				*(int *)theirs);
 	}
 	close(fd);
 }
@@ -139,14 +142,15 @@ static void compare_option(int fd, enum ipc_option o, int v)
 
 	if (r != kernel)
 		fail_msg("%s = %d: ours %d, the kernel's %d", info->name, v, r, kernel);
-	if (r == 0 && getsockopt(fd, info->level, info->optname, &theirs, &len) == 0 && theirs != ours)
+	if (r == 0 && getsockopt(fd, info->level, info->optname, &theirs, &len) == 0 &&
+		theirs != ours)
 		fail_msg("%s = %d: ours %d, the kernel's %d", info->name, v, (int)ours, theirs);
 }
 
 static void values_are_checked_and_rounded_as_the_kernel_does(void **state)
 {
-	static const int values[] = {INT_MIN, -2, -1, 0, 1, 2, 3, 4, 5, 8, 60, 64, 87, 88, 100, 119, 120, 121,
-				     126, 127, 128, 252, 255, 256, 1000, 4096, 20000, 32767, 32768, 100000};
+	static const int values[] = {INT_MIN, -2, -1, 0, 1, 2, 3, 4, 5, 8, 60, 64, 87, 88, 100, 119,
+		120, 121, 126, 127, 128, 252, 255, 256, 1000, 4096, 20000, 32767, 32768, 100000};
 	int fd = socket(AF_INET6, SOCK_STREAM, 0);
 
 	if (fd < 0)
@@ -155,7 +159,8 @@ static void values_are_checked_and_rounded_as_the_kernel_does(void **state)
 		bool is_buffer = o == IPC_OPT_SNDBUF || o == IPC_OPT_RCVBUF;
 		for (size_t i = 0; i < ARRAY_LEN(values); i++) {
 			/* A negative size means the sysctl's maximum there; MAXSEG shows 536 until connected. */
-			if ((is_buffer && values[i] < 0) || o == IPC_OPT_LINGER || (o == IPC_OPT_MAXSEG && values[i] == 0))
+			if ((is_buffer && values[i] < 0) || o == IPC_OPT_LINGER ||
+				(o == IPC_OPT_MAXSEG && values[i] == 0))
 				continue;
 			/* Delayed acknowledgements come back by themselves. */
 			if (o != IPC_OPT_QUICKACK)
@@ -197,7 +202,8 @@ static void linger_survives_both_ways(void **state)
 static void options_are_found_by_level_and_name(void **state)
 {
 	for (int o = 0; o < IPC_OPT_COUNT; o++)
-		assert_int_equal(ipc_option_find(ipc_option_info[o].level, ipc_option_info[o].optname), o);
+		assert_int_equal(
+			ipc_option_find(ipc_option_info[o].level, ipc_option_info[o].optname), o);
 	assert_int_equal(ipc_option_find(SOL_SOCKET, SO_RCVTIMEO), -1);
 	assert_int_equal(ipc_option_find(IPPROTO_IPV6, IPV6_TCLASS), IPC_OPT_TOS);
 	assert_int_equal(ipc_option_find(IPPROTO_IPV6, IPV6_UNICAST_HOPS), IPC_OPT_TTL);
@@ -207,7 +213,8 @@ enum { NSETS = 4 };
 
 static struct ipc_table *new_table(void)
 {
-	struct ipc_table *t = mmap(NULL, ipc_table_size(NSETS), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct ipc_table *t = mmap(NULL, ipc_table_size(NSETS), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	assert_ptr_not_equal(t, MAP_FAILED);
 	t->magic = IPC_MAGIC;

@@ -100,18 +100,44 @@ static void the_subnet_ends_are_free_in_a_31(void **state)
 static void malformed_values_are_refused_by_name(void **state)
 {
 	static const char *const bad[] = {
-		"TEECEE_IFACE=a-name-far-too-long", "TEECEE_IFACE=a/b", "TEECEE_IFACE=a b",
-		"TEECEE_IP=banana", "TEECEE_IP=10.0.0.1", "TEECEE_IP=10.0.0.1/33", "TEECEE_IP=10.0.0.1/-1",
-		"TEECEE_IP=10.0.0.1/", "TEECEE_IP=10.0.0.0/24", "TEECEE_IP=10.0.0.255/24", "TEECEE_IP=127.0.0.9/8",
-		"TEECEE_IP=224.0.0.9/8", "TEECEE_IP=0.0.0.0/8", "TEECEE_IP=10.0.0.1/0", "TEECEE_IP=fe80::1/64",
-		"TEECEE_IP=dhcp", "TEECEE_IP=250.0.0.1/8",
-		"TEECEE_GATEWAY=10.0.0", "TEECEE_GATEWAY=::1", "TEECEE_GATEWAY=127.0.0.1",
-		"TEECEE_MAC=mine", "TEECEE_MAC=02:00:00:00:00", "TEECEE_MAC=03:00:00:00:00:01",
+		"TEECEE_IFACE=a-name-far-too-long",
+		"TEECEE_IFACE=a/b",
+		"TEECEE_IFACE=a b",
+		"TEECEE_IP=banana",
+		"TEECEE_IP=10.0.0.1",
+		"TEECEE_IP=10.0.0.1/33",
+		"TEECEE_IP=10.0.0.1/-1",
+		"TEECEE_IP=10.0.0.1/",
+		"TEECEE_IP=10.0.0.0/24",
+		"TEECEE_IP=10.0.0.255/24",
+		"TEECEE_IP=127.0.0.9/8",
+		"TEECEE_IP=224.0.0.9/8",
+		"TEECEE_IP=0.0.0.0/8",
+		"TEECEE_IP=10.0.0.1/0",
+		"TEECEE_IP=fe80::1/64",
+		"TEECEE_IP=dhcp",
+		"TEECEE_IP=250.0.0.1/8",
+		"TEECEE_GATEWAY=10.0.0",
+		"TEECEE_GATEWAY=::1",
+		"TEECEE_GATEWAY=127.0.0.1",
+		"TEECEE_MAC=mine",
+		"TEECEE_MAC=02:00:00:00:00",
+		"TEECEE_MAC=03:00:00:00:00:01",
 		"TEECEE_MAC=00:00:00:00:00:00",
-		"TEECEE_LINK=wifi", "TEECEE_MTU=575", "TEECEE_MTU=65536", "TEECEE_MTU=1500x", "TEECEE_MTU= 1500",
-		"TEECEE_MTU=-1", "TEECEE_PROBE=slow", "TEECEE_IDLE=86401", "TEECEE_IDLE=ever",
-		"TEECEE_SEED=18446744073709551616", "TEECEE_SEED=0x10", "TEECEE_BYPASS=10.0.0.0/8,",
-		"TEECEE_BYPASS=,", "TEECEE_BYPASS=10.0.0.0/8;10.1.0.0/16",
+		"TEECEE_LINK=wifi",
+		"TEECEE_MTU=575",
+		"TEECEE_MTU=65536",
+		"TEECEE_MTU=1500x",
+		"TEECEE_MTU= 1500",
+		"TEECEE_MTU=-1",
+		"TEECEE_PROBE=slow",
+		"TEECEE_IDLE=86401",
+		"TEECEE_IDLE=ever",
+		"TEECEE_SEED=18446744073709551616",
+		"TEECEE_SEED=0x10",
+		"TEECEE_BYPASS=10.0.0.0/8,",
+		"TEECEE_BYPASS=,",
+		"TEECEE_BYPASS=10.0.0.0/8;10.1.0.0/16",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -133,8 +159,12 @@ static void bypass_matches_its_prefixes_only(void **state)
 		const char *address;
 		bool bypassed;
 	} cases[] = {
-		{"10.255.0.1", true},	{"11.0.0.1", false},	{"192.0.2.7", true},
-		{"192.0.2.8", false}, {"2001:db8::1", true}, {"2001:db9::1", false},
+		{"10.255.0.1", true},
+		{"11.0.0.1", false},
+		{"192.0.2.7", true},
+		{"192.0.2.8", false},
+		{"2001:db8::1", true},
+		{"2001:db9::1", false},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		assert_true(ipaddr_parse(&a, cases[i].address));

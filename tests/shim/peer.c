@@ -1,0 +1,103 @@
+/* The other side of the programs here: `peer ADDRESS PORT` serves until it is ended. See say.h for what it does. */
+#include "tests/shim/say.h"
+
+static void echo(int fd)
+{
+	char buf[65536];
+	ssize_t n;
+
+	while ((n = read(fd, buf, sizeof(buf))) > 0) {
+		for (ssize_t at = 0, w; at < n; at += w) {
+			w = write(fd, buf + at, (size_t)(n - at));
+			if (w < 0)
+				return;
+		}
+	}
+}
+
+static void drain(int fd, unsigned long *count)
+{
+	char buf[65536];
+	ssize_t n;
+
+	while ((n = read(fd, buf, sizeof(buf))) > 0)
+		*count += (unsigned long)n;
+}
+
+static void reset(int fd)
+{
+	struct linger l = {.l_onoff = 1};
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+}
+
+static void call_back(int fd)
+{
+	struct sockaddr_in a;
+	socklen_t len = sizeof(a);
+	char port[6] = "";
+	int back = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (read_until(fd, port, 5) != 5 || getpeername(fd, (struct sockaddr *)&a, &len) < 0)
+		return;
+	a.sin_port = htons((uint16_t)atoi(port));
+	if (connect_in(back, &a) == 0 && write(back, "hello", 5) == 5)
+		echo(back);
+	close(back);
+}
+
+static void serve(int fd)
+{
+	unsigned long count = 0;
+	char what = 0;
+
+	if (read(fd, &what, 1) != 1)
+		return;
+	switch (what) {
+	case 'e':
+		echo(fd);
+		break;
+	case 'b':
+		if (write(fd, "bye", 3) == 3 && shutdown(fd, SHUT_WR) == 0)
+			drain(fd, &count);
+		break;
+	case 'r':
+		reset(fd);
+		break;
+	case 'n':
+		drain(fd, &count);
+		dprintf(fd, "%lu", count);
+		break;
+	case 'c':
+		call_back(fd);
+		break;
+	default:
+		drain(fd, &count);
+		break;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct sockaddr_in a = peer_address(argv);
+	int on = 1, listener = socket(AF_INET, SOCK_STREAM, 0), fd;
+
+	signal(SIGCHLD, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (bind(listener, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(listener, 128) < 0) {
+		perror("peer");
+		return 1;
+	}
+	puts("ready");
+	fflush(stdout);
+	while ((fd = accept(listener, NULL, NULL)) >= 0) {
+		if (fork() == 0) {
+			close(listener);
+			serve(fd);
+			_exit(0);
+		}
+		close(fd);
+	}
+	return 1;
+}
