@@ -119,7 +119,8 @@ static int connect_engaged(struct shim_sock *s, const struct endpoint *remote,
 
 	switch (standing_of(s, &h)) {
 	case STANDS_PENDING:
-		return shim_is_nonblocking(s->fd) ? -EALREADY : wait_for_outcome(s);
+		r = shim_is_nonblocking(s->fd) ? -EINPROGRESS : wait_for_outcome(s);
+		return r == -EINPROGRESS ? -EALREADY : r;
 	case STANDS_DECIDED:
 		return outcome(s);
 	case STANDS_CONNECTED:

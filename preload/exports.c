@@ -132,7 +132,8 @@ EXPORT int shutdown(int fd, int how)
 	struct shim_sock s;
 	int saved = errno;
 
-	if (h.kind == HINT_NONE || h.kind == HINT_OPEN || !shim_identify(fd, &s))
+	bool established = h.kind == HINT_OPEN || (h.kind == HINT_CONNECTING && !h.lowered);
+	if (h.kind == HINT_NONE || established || !shim_identify(fd, &s))
 		return real.shutdown(fd, how);
 	return finish(shim_shutdown(&s, how), saved);
 }
