@@ -92,16 +92,29 @@ static bool paws_rejects(const struct tcp *t, const struct segment *g, nsec now)
 	       (int32_t)(g->h.tsval - t->ts_recent) < 0 && now - t->ts_recent_at < TCP_PAWS_IDLE;
 }
 
+/*
+ * The peer's SYN once more. Bare: it did not get our SYN-ACK. With an ACK: a simultaneous open (RFC 9293 figure 7), its
+ * SYN-ACK acknowledges ours; the answer is for a peer that missed our half.
+ */
+static bool in_1_same_syn(struct tcp *t, struct segment *g)
+{
+	if (g->h.flags & TH_ACK) {
+		trim(t, g);
+		tcp_ack_at_once(t);
+		return true;
+	}
+	t->snd.syn_due = true;
+	tcp_due(t);
+	return false;
+}
+
 static bool in_1_sequence(struct tcp *t, struct segment *g, nsec now)
 {
 	bool rst = g->h.flags & TH_RST;
 
-	/* The peer did not get our SYN-ACK and says so. */
-	if (t->state == TCPS_SYN_RECEIVED && g->syn && seq_eq(g->seq, t->rcv.irs) && !rst) {
-		t->snd.syn_due = true;
-		tcp_due(t);
-		return g->h.flags & TH_ACK; /* simultaneous open: its SYN-ACK acknowledges ours */
-	}
+	if (t->state == TCPS_SYN_RECEIVED && g->syn && seq_eq(g->seq, t->rcv.irs) && !rst &&
+		!in_1_same_syn(t, g))
+		return false;
 	if (!rst && paws_rejects(t, g, now)) {
 		COUNT(t->stack, TcpExtPawsDrops);
 		ack_unacceptable(t, g, now);

@@ -333,6 +333,8 @@ void tcp_output(struct tcp *t, nsec now)
 	if (t->state == TCPS_SYN_SENT || t->state == TCPS_SYN_RECEIVED) {
 		if (t->snd.syn_due)
 			send_syn(t, now);
+		else if (t->ack_now && t->state == TCPS_SYN_RECEIVED)
+			send_ack(t, now); /* to a segment that was not acceptable */
 		return;
 	}
 	if (t->state == TCPS_CLOSED || t->state == TCPS_LISTEN)
