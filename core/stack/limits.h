@@ -42,6 +42,7 @@
 
 /* TCP timers */
 #define TCP_RTO_INITIAL (1 * SEC)       /* RFC 6298 §2.1 */
+#define TCP_RTO_AFTER_LOST_SYN (3 * SEC) /* RFC 6298 §5.7 */
 #define TCP_RTO_MIN (200 * MSEC)        /* Linux's; RFC 6298 §2.4 says 1 s: a stated departure, every deployed stack's */
 #define TCP_RTO_MAX (120 * SEC)         /* RFC 6298 §2.5 asks for at least 60 s */
 #define TCP_TLP_ACK_DELAY (40 * MSEC) /* RFC 8985's TLP.max_ack_delay: how long a peer may sit on an ACK; Linux's */

@@ -109,6 +109,10 @@ void tcp_established(struct tcp *t, nsec now)
 {
 	if (t->cong.cwnd == 0)
 		t->cc->init(t, now);
+	if (t->retries > 0)
+		t->rto = TCP_RTO_AFTER_LOST_SYN; /* until there is a sample */
+	if (t->retries > 1)
+		t->cong.cwnd = t->snd.mss; /* RFC 5681 §3.1; the first may just have been slow */
 	t->retries = 0;
 	t->backoff = 0;
 	t->rcv.tuned_at = now;
