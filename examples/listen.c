@@ -131,6 +131,7 @@ static int run(struct server *s)
 				serve(s, t, now);
 		}
 	}
+	tcp_close(s->listener, now);
 	host_settle(s->h, now + SETTLE_S * SEC);
 	return 0;
 }

@@ -1,4 +1,5 @@
 # The build itself: an installation works from where it is put, the checks of `make lint` see what they are for.
+bats_require_minimum_version 1.5.0
 
 setup()
 {

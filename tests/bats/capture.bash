@@ -6,7 +6,7 @@
 capture_start()
 {
 	CAPTURE=$LAN_DIR/$1.pcap
-	spawn "tcpdump-$1" in_server tcpdump -i vb --immediate-mode -U -B 65536 -s "${2:-262144}" -w "$CAPTURE"
+	spawn "tcpdump-$1" in_server tcpdump -Z root -i vb --immediate-mode -U -B 65536 -s "${2:-262144}" -w "$CAPTURE"
 	CAPTURE_PID=$!
 	CAPTURE_LOG=$LAN_DIR/tcpdump-$1.log
 	wait_for 10 grep -q 'listening on' "$CAPTURE_LOG" || { cat "$CAPTURE_LOG" >&2 && return 1; }
@@ -54,7 +54,7 @@ assert_no_frames()
 }
 
 # The spoofed MAC, as the server's kernel learnt it.
-fake_mac() { ip -n server neigh show "${1:-$LAN_FAKE}" | awk '{ print $3 }'; }
+fake_mac() { ip -n server neigh show "${1:-$LAN_FAKE}" dev vb | awk '{ print $3 }'; }
 kernel_mac() { ip netns exec client cat /sys/class/net/va/address; }
 
 # What we sent is flawless: nothing twice, nothing missing, every header whole, every checksum right.

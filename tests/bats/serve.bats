@@ -41,9 +41,12 @@ reachable() { in_server bash -c "</dev/tcp/$LAN_FAKE/$1" 2>/dev/null; }
 	"$LAN_TOOLS/noise" 3000000 3 >"$LAN_DIR/there"
 	"$LAN_TOOLS/noise" 2000000 4 >"$LAN_DIR/back"
 	spawn nc-listen with_teecee bash -c "exec nc -N -l 7002 <'$LAN_DIR/back' >'$LAN_DIR/there.got'"
+	# A listening nc ends when its peer has ended, whatever it still has to send: the peer waits until all is there.
+	came_back() { [ "$(stat -c %s "$LAN_DIR/back.got")" = 2000000 ]; }
 	got_back()
 	{
-		in_server timeout 30 nc -N $LAN_FAKE 7002 <"$LAN_DIR/there" >"$LAN_DIR/back.got" 2>/dev/null
+		{ cat "$LAN_DIR/there" && wait_for 10 came_back; } |
+			in_server timeout 30 nc -N $LAN_FAKE 7002 >"$LAN_DIR/back.got" 2>/dev/null
 	}
 	wait_for 10 got_back
 	finish 10 nc-listen

@@ -1,6 +1,6 @@
 /*
- * conversation FILE ADDRESS: a capture told the way one tells a story, one line per packet. ADDRESS is ours; the
- * other side is "server". Times are milliseconds since the first packet, sequence numbers count from each
+ * conversation FILE ADDRESS: what a capture holds of ADDRESS, told the way one tells a story, one line per
+ * packet. ADDRESS is "us", the other side "server". Times are milliseconds since the first packet, sequence numbers count from each
  * side's SYN, and the first line of what is said stands at the end.
  *
  *	   0.000  us      ARP   who has 10.77.0.2? tell 10.77.0.129
@@ -124,6 +124,8 @@ static void tell_tcp(struct teller *t, double when, const struct ipv4_hdr *ip, c
 
 	if (!tcp_hdr_parse(&h, data, captured))
 		return;
+	if (!ipaddr_equal(&ip->src, &t->us) && !ipaddr_equal(&ip->dst, &t->us))
+		return;
 	key.from = (struct endpoint){ip->src, h.src_port};
 	key.to = (struct endpoint){ip->dst, h.dst_port};
 	key.first = h.seq;
@@ -156,6 +158,8 @@ static void tell_arp(struct teller *t, double when, const uint8_t *data, size_t 
 	char target[IPADDR_STRLEN], sender[IPADDR_STRLEN], mac[MACADDR_STRLEN];
 
 	if (!arp_parse(&p, data, len))
+		return;
+	if (!ipaddr_equal(&p.sender_ip, &t->us) && !ipaddr_equal(&p.target_ip, &t->us))
 		return;
 	ipaddr_format(&p.target_ip, target);
 	ipaddr_format(&p.sender_ip, sender);
