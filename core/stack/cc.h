@@ -37,6 +37,9 @@ struct cc_ops {
 	void (*timeout)(struct tcp *t, nsec now);
 };
 
+/* The controller of that name; NULL: the default one. A name nobody has: NULL is returned. */
+const struct cc_ops *cc_find(const char *name);
+
 extern const struct cc_ops cc_reno, cc_cubic;
 
 #endif

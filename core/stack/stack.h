@@ -43,6 +43,7 @@ struct stack_config {
 	uint8_t secret[32];     /* random bytes: ISNs, ports, hash; equal secrets make equal runs */
 	size_t tcp_mem_max;     /* bytes of all send and receive buffers together; 0: TCP_MEM_DEFAULT (limits.h) */
 	unsigned max_socks;     /* 0: no limit but memory */
+	const char *congestion; /* controller of new sockets, see tcp_set_congestion; NULL: "cubic" */
 };
 
 struct stack_ops {

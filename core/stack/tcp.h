@@ -122,6 +122,13 @@ const struct endpoint *tcp_remote(const struct tcp *t);
 int tcp_set_option(struct tcp *t, enum tcp_option option, int64_t value, nsec now);
 int64_t tcp_get_option(const struct tcp *t, enum tcp_option option);
 
+/* TCP_CONGESTION: "cubic", "reno". -ENOENT: no such controller. It takes over at once, with the window as it is. */
+int tcp_set_congestion(struct tcp *t, const char *name, nsec now);
+const char *tcp_congestion(const struct tcp *t);
+
+/* Whether there is a controller of that name. */
+bool tcp_congestion_exists(const char *name);
+
 /* What TCP_INFO asks; times in nsec, sizes in bytes, counts in segments. */
 struct tcp_stats {
 	uint8_t state; /* enum tcp_state */

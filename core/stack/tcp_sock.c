@@ -39,7 +39,7 @@ struct tcp *tcp_create(struct stack *s)
 	if (!t)
 		return NULL;
 	t->stack = s;
-	t->cc = &cc_cubic;
+	t->cc = cc_find(s->config.congestion);
 	t->pmtu = s->config.mtu;
 	memcpy(t->option, option_default, sizeof t->option);
 	struct list *links[] = {&t->conn_link, &t->port_link, &t->all_link, &t->due_link,
