@@ -36,6 +36,7 @@ TEST(a_probe_for_our_address_is_answered_and_not_learned_from)
 {
 	struct rig *t = rig_ready();
 
+	stack_set_gateway(t->s, &NOBODY);
 	rx_arp(t, .op = ARP_REQUEST, .sender_ip = NOBODY);
 	expect_arp(t, MAC(9), ARP_REPLY, US, MAC(9), NOBODY);
 	assert_int_equal(t->s->neigh.count, 0);
@@ -432,11 +433,27 @@ TEST(another_address_may_be_claimed_after_a_conflict)
 	expect_probe(t);
 	rx_arp(t, .op = ARP_REPLY, .sender_ip = US, .sender_mac = MAC(66));
 	stack_claim(t->s, &other, PROBE_FAST, t->now);
-	expect_arp(t, eth_broadcast, ARP_REQUEST, NOBODY, NO_MAC, HOST(3));
 	rx_arp(t, .op = ARP_REQUEST, .sender_ip = US, .sender_mac = MAC(66));
 	advance(t, 200 * MSEC);
 	assert_int_equal(stack_address_state(t->s, NULL), ADDRESS_READY);
-	forget_tx(t);
+	for (int i = 0; i < ACD_PROBE_NUM; i++)
+		expect_arp(t, eth_broadcast, ARP_REQUEST, NOBODY, NO_MAC, HOST(3));
+	expect_arp(t, eth_broadcast, ARP_REQUEST, HOST(3), NO_MAC, HOST(3));
+	rig_end(t);
+}
+
+TEST(a_new_claim_forgets_the_neighbours_and_what_waited_for_them)
+{
+	struct rig *t = rig_ready();
+	struct ipnet other = {HOST(3), 120};
+
+	output(t, PEER, "x", 1);
+	expect_request(t, PEER);
+	stack_claim(t->s, &other, PROBE_NONE, t->now);
+	expect_arp(t, eth_broadcast, ARP_REQUEST, HOST(3), NO_MAC, HOST(3));
+	assert_int_equal(stack_memory(t->s), 0);
+	advance(t, 1 * SEC);
+	expect_silence(t);
 	rig_end(t);
 }
 
@@ -491,6 +508,7 @@ int main(void)
 		cmocka_unit_test(a_simultaneous_probe_of_another_host_is_a_conflict),
 		cmocka_unit_test(our_own_probe_and_probes_for_others_are_no_conflict),
 		cmocka_unit_test(another_address_may_be_claimed_after_a_conflict),
+		cmocka_unit_test(a_new_claim_forgets_the_neighbours_and_what_waited_for_them),
 		cmocka_unit_test(an_address_is_defended_once_in_ten_seconds_and_kept),
 	};
 

@@ -262,13 +262,17 @@ TEST(no_error_is_sent_about_what_must_not_be_answered)
 TEST(an_error_quotes_no_more_than_576_bytes_hold_and_no_padding)
 {
 	struct rig *t = rig_with_neighbours();
+	uint8_t padded[46] = {0};
 	struct ipv4_hdr h;
 
 	rx_ip(t, pattern, 1400, .h.protocol = 99);
 	expect_icmp(t, MAC(9), ICMP_TYPE_UNREACHABLE, ICMP_CODE_PROTOCOL, &h);
 	assert_int_equal(h.total_len, 576);
 	assert_int_equal(h.tos, 0xc0);
-	rx_ip(t, pattern, 2, .h.protocol = 99, .padding = 24);
+	ipv4_emit(padded,
+		&(struct ipv4_hdr){.src = PEER, .dst = US, .total_len = 22, .protocol = 99});
+	icmp_send_error(
+		t->s, ICMP_TYPE_UNREACHABLE, ICMP_CODE_PROTOCOL, padded, sizeof padded, t->now);
 	struct icmp_msg m = expect_icmp(t, MAC(9), ICMP_TYPE_UNREACHABLE, ICMP_CODE_PROTOCOL, &h);
 	assert_int_equal(m.body_len, 22);
 	rig_end(t);

@@ -359,12 +359,12 @@ static int output_pieces(struct rig *t, size_t len, size_t cut, bool df)
 	return ip_output(t->s, &f, &m, t->now);
 }
 
-static void expect_fragments(struct rig *t, size_t len)
+static void expect_fragments(struct rig *t, size_t len, size_t most)
 {
 	uint16_t id = 0;
 
-	for (size_t at = 0; at < len; at += 1480) {
-		size_t n = MIN(len - at, 1480);
+	for (size_t at = 0; at < len; at += most) {
+		size_t n = MIN(len - at, most);
 		struct ipv4_hdr h;
 		const uint8_t *data = expect_ip(t, MAC(9), &h);
 
@@ -389,13 +389,42 @@ TEST(what_exceeds_the_mtu_leaves_as_fragments)
 		for (size_t k = 0; k < ARRAY_LEN(cuts) && cuts[k] <= lens[i] - 8; k++) {
 			assert_int_equal(output_pieces(t, lens[i], cuts[k], false), 0);
 			if (lens[i] > 1480)
-				expect_fragments(t, lens[i]);
+				expect_fragments(t, lens[i], 1480);
 			forget_tx(t);
 			while (t->ntx > 0)
 				free(t->tx[--t->ntx].data);
 			t->seen = 0;
 		}
 	}
+	rig_end(t);
+}
+
+TEST(fragments_come_in_units_of_8_bytes_whatever_the_mtu)
+{
+	struct rig *t = rig_with_neighbours();
+
+	t->s->config.mtu = 1499;
+	assert_int_equal(output_pieces(t, 3000, 100, false), 0);
+	expect_fragments(t, 3000, 1472);
+	rig_end(t);
+}
+
+TEST(a_super_segment_leaves_whole_and_a_partial_checksum_cannot_be_cut)
+{
+	struct rig *t = rig_with_neighbours();
+	struct ip_meta m = {.src = US, .dst = PEER, .protocol = IP_PROTO_TCP};
+	struct ipv4_hdr h;
+	struct tx_frame f;
+
+	tx_frame_init(&f);
+	f.csum = FRAME_CSUM_PARTIAL;
+	f.npayload = 1;
+	f.payload[0] = (struct iovec){pattern, 60000};
+	assert_int_equal(ip_output(t->s, &f, &m, t->now), -EMSGSIZE);
+	f.gso_size = 1460;
+	assert_int_equal(ip_output(t->s, &f, &m, t->now), 0);
+	expect_ip(t, MAC(9), &h);
+	assert_int_equal(h.total_len, 60020);
 	rig_end(t);
 }
 
@@ -526,6 +555,8 @@ int main(void)
 		cmocka_unit_test(nothing_leaves_from_an_address_we_do_not_hold),
 		cmocka_unit_test(a_full_link_says_so_and_asks_to_be_polled_again),
 		cmocka_unit_test(what_exceeds_the_mtu_leaves_as_fragments),
+		cmocka_unit_test(fragments_come_in_units_of_8_bytes_whatever_the_mtu),
+		cmocka_unit_test(a_super_segment_leaves_whole_and_a_partial_checksum_cannot_be_cut),
 		cmocka_unit_test(what_exceeds_the_mtu_and_has_df_is_refused),
 		cmocka_unit_test(identifications_differ_between_packets),
 		cmocka_unit_test(a_packet_to_ourselves_comes_back_with_the_next_poll),

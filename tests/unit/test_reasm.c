@@ -76,6 +76,7 @@ TEST(datagrams_of_different_id_source_and_protocol_are_not_mixed)
 	rx_fragment_of(t, 1, 0, 800, 1000);
 	rx_fragment_of(t, 2, 800, 200, 1000);
 	rx_ip(t, pattern + 800, 200, .h.id = 1, .h.frag_offset = 800, .h.src = HOST(8));
+	rx_ip(t, pattern + 800, 200, .h.id = 1, .h.frag_offset = 800, .h.dst = HOST(255));
 	rx_ip(t, pattern + 800, 200, .h.id = 1, .h.frag_offset = 800, .h.protocol = IP_PROTO_UDP);
 	assert_int_equal(t->nsegments, 0);
 	rx_fragment_of(t, 1, 800, 200, 1000);
@@ -192,6 +193,15 @@ TEST(a_second_end_drops_the_whole_datagram)
 
 	rx_fragment(t, 2400, 400, 2800);
 	rx_fragment(t, 2800, 400, 3200);
+	expect_dropped(t);
+}
+
+TEST(an_end_before_the_end_drops_the_whole_datagram)
+{
+	struct rig *t = rig_half_way();
+
+	rx_fragment(t, 2400, 400, 2800);
+	rx_fragment(t, 800, 800, 1600);
 	expect_dropped(t);
 }
 
@@ -315,6 +325,7 @@ int main(void)
 		cmocka_unit_test(lengths_that_cannot_be_drop_the_whole_datagram),
 		cmocka_unit_test(a_fragment_beyond_the_end_drops_the_whole_datagram),
 		cmocka_unit_test(a_second_end_drops_the_whole_datagram),
+		cmocka_unit_test(an_end_before_the_end_drops_the_whole_datagram),
 		cmocka_unit_test(an_exact_copy_is_a_duplicate_and_ignored),
 		cmocka_unit_test(
 			an_incomplete_datagram_is_given_up_after_30_seconds_and_the_sender_told),

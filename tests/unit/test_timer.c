@@ -146,6 +146,19 @@ TEST(a_moved_timer_fires_once_at_the_new_deadline)
 	assert_int_equal(a.fired, 1);
 }
 
+TEST(a_clock_that_steps_back_changes_nothing)
+{
+	struct timers w;
+
+	timers_init(&w, 5 * SEC);
+	struct alarm a = alarm_on(&w);
+	timer_arm(&w, &a.t, 6 * SEC);
+	timers_run(&w, 1 * SEC);
+	assert_in_range(timers_next(&w), 5 * SEC, 6 * SEC + TICK);
+	timers_run(&w, 7 * SEC);
+	assert_int_equal(a.fired, 1);
+}
+
 static struct alarm *victim;
 
 static void cancel_victim(struct timer *t, nsec now)
@@ -270,6 +283,7 @@ int main(void)
 		cmocka_unit_test(a_timer_that_arms_itself_for_the_past_does_not_hold_the_run_up),
 		cmocka_unit_test(a_cancelled_timer_does_not_fire_and_leaves_nothing_to_wait_for),
 		cmocka_unit_test(a_moved_timer_fires_once_at_the_new_deadline),
+		cmocka_unit_test(a_clock_that_steps_back_changes_nothing),
 		cmocka_unit_test(a_timer_may_cancel_another_that_is_due_in_the_same_tick),
 		cmocka_unit_test(a_late_run_fires_everything_in_order_of_ticks),
 		cmocka_unit_test(a_deadline_beyond_the_wheel_is_put_back_until_it_comes),
