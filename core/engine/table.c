@@ -16,23 +16,9 @@
 #include <unistd.h>
 
 #include "core/engine/sock.h"
+#include "core/engine/tcp_info.h"
 
 enum { UNSETTLED_PER_TURN = 64 };
-
-/* Linux's numbers of the states (enum in net/tcp_states.h; part of the ABI by /proc/net/tcp and TCP_INFO). */
-static const uint8_t linux_state[TCPS_COUNT] = {
-	[TCPS_CLOSED] = 7,
-	[TCPS_LISTEN] = 10,
-	[TCPS_SYN_SENT] = 2,
-	[TCPS_SYN_RECEIVED] = 3,
-	[TCPS_ESTABLISHED] = 1,
-	[TCPS_FIN_WAIT_1] = 4,
-	[TCPS_FIN_WAIT_2] = 5,
-	[TCPS_CLOSE_WAIT] = 8,
-	[TCPS_CLOSING] = 11,
-	[TCPS_LAST_ACK] = 9,
-	[TCPS_TIME_WAIT] = 6,
-};
 
 /* Sets for twice as many sockets: eight ways at half load run over once in fifty sets, at a tenth never. */
 static uint32_t sets_for(unsigned max_socks)
@@ -103,60 +89,6 @@ bool table_claim(struct engine *e, struct sock *s, uint64_t cookie)
 	return true;
 }
 
-static uint32_t msec_since(nsec then, nsec now)
-{
-	return then ? (uint32_t)((now - then) / MSEC) : 0;
-}
-
-static void fill_tcp_info(struct tcp_info *i, const struct tcp_stats *s, nsec now)
-{
-	*i = (struct tcp_info){
-		.tcpi_state = linux_state[s->state],
-		.tcpi_ca_state = s->in_loss       ? TCP_CA_Loss
-				 : s->in_recovery ? TCP_CA_Recovery
-						  : TCP_CA_Open,
-		.tcpi_retransmits = s->retransmits,
-		.tcpi_probes = s->probes,
-		.tcpi_backoff = s->backoff,
-		.tcpi_options = (s->opt_timestamps ? TCPI_OPT_TIMESTAMPS : 0) |
-				(s->opt_sack ? TCPI_OPT_SACK : 0) |
-				(s->opt_wscale ? TCPI_OPT_WSCALE : 0) |
-				(s->opt_ecn ? TCPI_OPT_ECN : 0),
-		.tcpi_snd_wscale = s->snd_wscale & 15,
-		.tcpi_rcv_wscale = s->rcv_wscale & 15,
-		.tcpi_rto = s->rto_us,
-		.tcpi_ato = s->ato_us,
-		.tcpi_snd_mss = s->snd_mss,
-		.tcpi_rcv_mss = s->rcv_mss,
-		.tcpi_unacked = s->unacked,
-		.tcpi_sacked = s->sacked,
-		.tcpi_lost = s->lost,
-		.tcpi_retrans = s->retrans,
-		.tcpi_last_data_sent = msec_since(s->last_data_sent, now),
-		.tcpi_last_data_recv = msec_since(s->last_data_recv, now),
-		.tcpi_last_ack_recv = msec_since(s->last_ack_recv, now),
-		.tcpi_pmtu = s->pmtu,
-		.tcpi_rtt = s->rtt_us,
-		.tcpi_rttvar = s->rttvar_us,
-		/* Segments, as Linux counts. */
-		.tcpi_snd_ssthresh = s->snd_mss ? s->ssthresh / s->snd_mss : 0,
-		.tcpi_snd_cwnd = s->snd_mss ? s->cwnd / s->snd_mss : 0,
-		.tcpi_advmss = s->advmss,
-		.tcpi_reordering = s->reordering,
-		.tcpi_rcv_space = s->rcv_wnd,
-		.tcpi_total_retrans = s->total_retrans,
-		.tcpi_bytes_acked = s->bytes_acked,
-		.tcpi_bytes_received = s->bytes_received,
-		.tcpi_segs_out = s->segs_out,
-		.tcpi_segs_in = s->segs_in,
-		.tcpi_min_rtt = s->min_rtt_us,
-		.tcpi_data_segs_in = s->data_segs_in,
-		.tcpi_data_segs_out = s->data_segs_out,
-		.tcpi_bytes_sent = s->bytes_sent,
-		.tcpi_bytes_retrans = s->bytes_retrans,
-	};
-}
-
 void table_write(struct engine *e, struct sock *s)
 {
 	struct ipc_sock_info *info;
@@ -169,10 +101,10 @@ void table_write(struct engine *e, struct sock *s)
 		return;
 	info = ipc_slot_begin(s->slot);
 	info->family = s->family;
-	info->tcp_state = linux_state[TCPS_CLOSED];
+	info->tcp_state = tcp_info_state(TCPS_CLOSED);
 	if (s->tcp) {
 		tcp_get_stats(s->tcp, &stats);
-		fill_tcp_info(&now, &stats, e->now);
+		tcp_info_fill(&now, &stats, e->now);
 		memcpy(info->tcp_info, &now, sizeof(now));
 		info->tcp_info_len = sizeof(now);
 		info->tcp_state = now.tcpi_state;
@@ -197,7 +129,7 @@ void table_release(struct engine *e, struct sock *s, int error)
 	e->by_slot[s->slot - e->table->slot] = NULL;
 	info = ipc_slot_begin(s->slot);
 	info->use = IPC_SLOT_DEAD;
-	info->tcp_state = linux_state[TCPS_CLOSED];
+	info->tcp_state = tcp_info_state(TCPS_CLOSED);
 	info->error = error;
 	info->unsent = 0;
 	ipc_slot_end(s->slot);
