@@ -43,11 +43,11 @@
 /* TCP timers */
 #define TCP_RTO_INITIAL (1 * SEC)       /* RFC 6298 §2.1 */
 #define TCP_RTO_AFTER_LOST_SYN (3 * SEC) /* RFC 6298 §5.7 */
-#define TCP_RTO_MIN (200 * MSEC)        /* Linux's; RFC 6298 §2.4 says 1 s: a stated departure, every deployed stack's */
+#define TCP_RTO_MIN (200 * MSEC)        /* Linux's; RFC 6298 §2.4 says 1 s: every deployed stack departs */
 #define TCP_RTO_MAX (120 * SEC)         /* RFC 6298 §2.5 asks for at least 60 s */
 #define TCP_TLP_ACK_DELAY (40 * MSEC) /* RFC 8985's TLP.max_ack_delay: how long a peer may sit on an ACK; Linux's */
 #define TCP_DELACK_MAX (40 * MSEC)      /* RFC 9293 §3.8.6.3 allows 500 ms; Linux's minimum */
-#define TCP_QUICKACK_SEGS 16            /* ACKed at once when a connection is young or was idle: the peer is in slow start */
+#define TCP_QUICKACK_SEGS 16            /* ACKed at once when young or after idleness: the peer is in slow start */
 #define TCP_SYN_RETRIES 6               /* tcp_syn_retries: 127 s */
 #define TCP_SYNACK_RETRIES 5            /* tcp_synack_retries */
 #define TCP_RETRIES 15                  /* tcp_retries2: 13 to 30 minutes; RFC 1122 §4.2.3.5 R2 of at least 100 s */
@@ -62,7 +62,7 @@
 
 /* TCP sizes */
 #define TCP_MSS_DEFAULT 536             /* RFC 9293 §3.7.1 */
-#define TCP_MSS_MIN 48                  /* what smaller an offer is treated as; Linux's TCP_MIN_MSS is 88 with options */
+#define TCP_MSS_MIN 48                  /* of what is offered; Linux's TCP_MIN_MSS is 88 with options */
 #define TCP_INITIAL_WINDOW_SEGS 10      /* RFC 6928 */
 #define TCP_RING_MIN (4u << 10)         /* first allocation of a ring: one page */
 #define TCP_SNDBUF_MAX (4u << 20)       /* largest send ring; Linux's tcp_wmem max */
@@ -71,8 +71,7 @@
 #define TCP_MEM_DEFAULT ((size_t)1 << 30)
 #define TCP_OFO_RANGES_MAX 256          /* holes remembered per connection */
 #define TCP_BACKLOG_MAX 4096            /* net.core.somaxconn */
-#define TCP_CHALLENGE_PER_SEC 1000      /* RFC 5961 §7; Linux's tcp_challenge_ack_limit */
-#define TCP_ACK_LIMIT_INTERVAL (500 * MSEC) /* per connection, for out-of-window segments: tcp_invalid_ratelimit */
+#define TCP_ACK_LIMIT_INTERVAL (500 * MSEC) /* per connection: challenge ACKs (RFC 5961 §7), answers to out-of-window segments; Linux's tcp_invalid_ratelimit */
 #define TCP_PORT_EPHEMERAL_MIN 32768    /* ip_local_port_range */
 #define TCP_PORT_EPHEMERAL_MAX 60999
 
