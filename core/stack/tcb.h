@@ -139,6 +139,7 @@ struct tcp {
 	bool ack_due, ack_now;
 	uint8_t quickacks; /* ACK at once, that many times */
 	nsec last_oow_ack; /* rate limit of answers to unacceptable segments */
+	nsec last_challenge;
 
 	/* Round trips (RFC 6298). */
 	nsec srtt, rttvar, rto, min_rtt;

@@ -40,7 +40,7 @@ void tcp_init_send(struct tcp *t, nsec now)
 	t->snd.peer_mss = TCP_MSS_DEFAULT;
 	t->ts_offset = (uint32_t)tuple_hash(t, HASH_TS);
 	t->rto = TCP_RTO_INITIAL;
-	t->last_oow_ack = now - TCP_ACK_LIMIT_INTERVAL;
+	t->last_oow_ack = t->last_challenge = now - TCP_ACK_LIMIT_INTERVAL;
 	t->rcv.limit = t->option[TCP_OPT_RCVBUF] ? (uint32_t)t->option[TCP_OPT_RCVBUF]
 						 : TCP_RCVBUF_INITIAL;
 	t->rcv.wscale = window_scale(t);

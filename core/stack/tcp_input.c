@@ -20,17 +20,11 @@
 /* RFC 5961 §7: a bound for the whole stack, so that a flood of forged segments does not become a flood of ACKs. */
 static void challenge_ack(struct tcp *t, nsec now)
 {
-	struct tcp_table *tt = &t->stack->tcp;
-
-	if (now - tt->challenge_since >= 1 * SEC) {
-		tt->challenge_since = now;
-		tt->challenge_count = 0;
-	}
-	if (tt->challenge_count >= TCP_CHALLENGE_PER_SEC) {
+	if (now - t->last_challenge < TCP_ACK_LIMIT_INTERVAL) {
 		COUNT(t->stack, TcpExtChallengeLimited);
 		return;
 	}
-	tt->challenge_count++;
+	t->last_challenge = now;
 	COUNT(t->stack, TcpExtChallengeAcks);
 	tcp_ack_at_once(t);
 }
@@ -43,6 +37,10 @@ static void ack_unacceptable(struct tcp *t, const struct segment *g, nsec now)
 		if (now - t->last_oow_ack < TCP_ACK_LIMIT_INTERVAL)
 			return;
 		t->last_oow_ack = now;
+	if (g->syn) {
+		challenge_ack(t, now); /* RFC 5961 §4: wherever it points */
+		return;
+	}
 	} else if (g->len > 0 && seq_lt(g->seq, t->rcv.nxt)) {
 		tcp_note_duplicate(t, g->seq, seq_min(seq_add(g->seq, g->len), t->rcv.nxt));
 		COUNT(t->stack, TcpExtDupDropped);

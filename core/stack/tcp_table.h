@@ -30,9 +30,8 @@ struct tcp_table {
 	struct list time_wait; /* oldest first */
 	struct list spare;  /* struct txseg to use again, so that no packet costs a malloc */
 	unsigned nspare;
-	unsigned nsocks;    /* without TIME-WAIT */
-	nsec challenge_since; /* RFC 5961 §7 rate limit: the current second */
-	unsigned challenge_count;
+	unsigned nsocks;      /* without TIME-WAIT */
+	nsec cookies_until;    /* an ACK may bring a SYN cookie back; 0: none was sent */
 	uint32_t port_counter; /* RFC 6056 §3.3.3: next_ephemeral */
 };
 
