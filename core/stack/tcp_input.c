@@ -284,16 +284,23 @@ static void input_syn_sent(struct tcp *t, struct segment *g, nsec now)
 	tcp_fin_input(t, g, now);
 }
 
-/* True: the segment may go on to a listener, TIME-WAIT is over (RFC 6191 §2, RFC 1122 §4.2.2.13). */
-static bool input_time_wait(struct tcp *t, struct segment *g, nsec now)
+/* A SYN that cannot be an old one (RFC 6191 §2, RFC 1122 §4.2.2.13): timestamps decide, then the sequence number. */
+static bool is_newer_syn(const struct tcp *t, const struct segment *g)
 {
-	bool newer_ts =
-		t->use_ts && (g->h.opts & TO_TIMESTAMP) && (int32_t)(g->h.tsval - t->ts_recent) > 0;
+	if (!g->syn || (g->h.flags & TH_ACK))
+		return false;
+	if (t->use_ts && (g->h.opts & TO_TIMESTAMP) && g->h.tsval != t->ts_recent)
+		return (int32_t)(g->h.tsval - t->ts_recent) > 0;
+	return seq_gt(g->seq, t->rcv.nxt);
+}
 
 	if (g->h.flags & TH_RST)
 		return false;
-	if (g->syn && !(g->h.flags & TH_ACK) && (newer_ts || seq_gt(g->seq, t->rcv.nxt))) {
+	if (is_newer_syn(t, g) && tcp_table_find_listener(t->stack, &t->local, &t->remote)) {
 		COUNT(t->stack, TcpExtTimeWaitReused);
+/* True: TIME-WAIT is over, the segment goes on to a listener. */
+static bool input_time_wait(struct tcp *t, struct segment *g, nsec now)
+{
 		tcp_finish(t, 0, now);
 		return true;
 	}

@@ -413,7 +413,10 @@ void tcp_close(struct tcp *t, nsec now)
 	let_go(t);
 	switch ((enum tcp_state)t->state) {
 	case TCPS_CLOSED:
+		return;
 	case TCPS_TIME_WAIT:
+		tcp_ofo_free(t);
+		ring_release(t->stack, &t->rcv.ring);
 		return;
 	case TCPS_LISTEN:
 		tcp_listen_close(t, now);
