@@ -255,6 +255,7 @@ static bool accept_in_order(struct tcp *t, struct segment *g)
 		if (!ring_grow(t->stack, &t->rcv.ring, t->rcv.ring.len + (size_t)g->len)) {
 			COUNT(t->stack, TcpExtNoMemory);
 			g->len = taken;
+			g->fin = false; /* it stands behind what was dropped */
 			rest = 0;
 		}
 		if (t->rcv.ring.cap && taken > 0) {
