@@ -14,7 +14,7 @@ enum { HALF_OPEN_MIN = 128 };
 
 int tcp_listen(struct tcp *t, unsigned backlog, nsec now)
 {
-	if (t->state != TCPS_CLOSED && t->state != TCPS_LISTEN)
+	if ((t->state != TCPS_CLOSED && t->state != TCPS_LISTEN) || t->remote.port)
 		return -EINVAL;
 	t->backlog = MIN(backlog, (unsigned)TCP_BACKLOG_MAX);
 	if (t->state == TCPS_LISTEN)

@@ -168,7 +168,7 @@ static void note_delivered(
 	if (x->retransmitted && rtt < t->min_rtt)
 		return; /* the original arrived, not the retransmission */
 	if (!x->retransmitted) {
-		r->rtt = rtt;
+		r->rtt = nsec_max(rtt, 1); /* 0 says: no sample */
 		if (seq_lt(end, t->rack.fack))
 			t->rack.reordering = true;
 	}

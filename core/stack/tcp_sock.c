@@ -264,8 +264,8 @@ static int connect_check(const struct tcp *t, const struct endpoint *remote)
 		return -EALREADY;
 	if (t->state == TCPS_LISTEN)
 		return -EINVAL;
-	if (t->state != TCPS_CLOSED || t->error)
-		return -EISCONN;
+	if (t->state != TCPS_CLOSED || t->remote.port)
+		return -EISCONN; /* also when it is over: a socket is good for one connection */
 	if (ipaddr_is_broadcast(&remote->addr) ||
 		ipnet_is_broadcast(&t->stack->address, &remote->addr))
 		return -EACCES;
