@@ -62,6 +62,12 @@ EXPORT ssize_t recvfrom(
 		return -1;
 	if (io_odd_recv(fd, n, flags, &r))
 		return r;
+	if (addr && io_gives_no_name(fd)) {
+		r = recv(fd, buf, n, flags);
+		if (r >= 0 && len)
+			*len = 0;
+		return r;
+	}
 	r = io_after_recv(fd, real.recvfrom(fd, buf, n, flags, addr, len));
 	if (r >= 0)
 		io_hide_name(fd, addr, len);
@@ -84,6 +90,15 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 		return -1;
 	if ((flags & MSG_ERRQUEUE) && io_odd_recv(fd, 0, flags, &r))
 		return r;
+	if (msg && msg->msg_name && io_gives_no_name(fd)) {
+		void *name = msg->msg_name;
+		msg->msg_name = NULL;
+		r = io_after_recv(fd, real.recvmsg(fd, msg, flags));
+		msg->msg_name = name;
+		if (r >= 0)
+			msg->msg_namelen = 0;
+		return r;
+	}
 	r = io_after_recv(fd, real.recvmsg(fd, msg, flags));
 	if (r >= 0)
 		io_hide_name(fd, msg->msg_name, &msg->msg_namelen);

@@ -204,6 +204,13 @@ bool io_odd_recv(int fd, size_t n, int flags, ssize_t *result)
 	return true;
 }
 
+bool io_gives_no_name(int fd)
+{
+	struct hint h = hint_get(fd);
+
+	return h.kind != HINT_NONE && hint_holds(fd, &h);
+}
+
 void io_hide_name(int fd, const struct sockaddr *name, socklen_t *len)
 {
 	struct shim_sock s;

@@ -24,7 +24,10 @@ ssize_t io_after_send(int fd, ssize_t result, int flags);
 /* The kinds of recv that AF_UNIX does otherwise: MSG_ERRQUEUE, MSG_TRUNC. False: not these, or not ours. */
 bool io_odd_recv(int fd, size_t n, int flags, ssize_t *result);
 
-/* After a successful call: an engine's name in place of the peer's address; TCP gives none. */
+/* A connection of ours: recvfrom and recvmsg leave the address alone and say that its length is 0. */
+bool io_gives_no_name(int fd);
+
+/* The same for one without a hint, after a successful call: an engine's name in place of the peer's address. */
 void io_hide_name(int fd, const struct sockaddr *name, socklen_t *len);
 
 /* sendto and sendmsg: whether the address must be left out, because TCP ignores it and AF_UNIX does not. */

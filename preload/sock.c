@@ -126,7 +126,10 @@ int shim_listen(struct shim_sock *s, int backlog)
 	if (s->kind == SHIM_ENGAGED) {
 		if (!s->known || s->info.use != IPC_SLOT_LIVE)
 			return s->known ? -EINVAL : -ENETDOWN;
-		/* Already listening: the backlog alone would change, and a reply could not be told from a connection. */
+		/*
+		 * Already listening: the backlog alone would change, and a reply could not be told
+		 * from a connection.
+		 */
 		if (s->info.tcp_state == STATE_LISTEN)
 			return 0;
 		if (s->info.tcp_state != STATE_CLOSED)

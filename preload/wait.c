@@ -29,14 +29,22 @@ static nsec now(void)
 
 /*
  * poll never restarts after a handler, connect and accept do when it was installed with SA_RESTART. Which
- * handler ran is not told; so: restart if every handler that the program has would.
+ * handler ran is not told; so: restart if every handler that the program has would. Those for its own
+ * faults do not interrupt a wait.
  */
+static bool is_of_the_program_itself(int s)
+{
+	return s == SIGSEGV || s == SIGBUS || s == SIGILL || s == SIGFPE || s == SIGTRAP ||
+	       s == SIGSYS;
+}
+
 static bool every_handler_restarts(void)
 {
 	struct sigaction a;
 
 	for (int s = 1; s < NSIG; s++) {
-		if (sigaction(s, NULL, &a) < 0 || (a.sa_flags & SA_RESTART))
+		if (is_of_the_program_itself(s) || sigaction(s, NULL, &a) < 0 ||
+			(a.sa_flags & SA_RESTART))
 			continue;
 		if (a.sa_handler != SIG_DFL && a.sa_handler != SIG_IGN)
 			return false;

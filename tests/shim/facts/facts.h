@@ -1,7 +1,8 @@
 /*
- * The kernel behaviour this project stands on, as tests. Each test is one fact about AF_UNIX sockets that
- * the shim or the engine relies on; where it imitates TCP, a real TCP connection over loopback is put
- * through the same steps and must answer the same. A kernel that behaves otherwise fails the test.
+ * The kernel behaviour this project stands on, as tests. Each test is one fact about AF_UNIX
+ * sockets that the shim or the engine relies on; where it imitates TCP, a real TCP connection over
+ * loopback is put through the same steps and must answer the same. A kernel that behaves otherwise
+ * fails the test.
  *
  * Words: `program` is the end an intercepted program would hold, `engine` the other one.
  */
@@ -35,7 +36,10 @@ struct pair {
 	int program, engine;
 };
 
-/* Two connected stream sockets, as the shim and the engine make them: by an abstract name, not socketpair. */
+/*
+ * Two connected stream sockets, as the shim and the engine make them: by an abstract name, not
+ * socketpair.
+ */
 static inline struct pair unix_pair(void)
 {
 	struct sockaddr_un name = {.sun_family = AF_UNIX}, got = {0};

@@ -3,7 +3,10 @@
  */
 #include "tests/shim/facts/facts.h"
 
-/* The shim's part of a connect: the request and the residual byte, each in one send, then no room for more. */
+/*
+ * The shim's part of a connect: the request and the residual byte, each in one send, then no room
+ * for more.
+ */
 static struct pair pending_pair(void)
 {
 	static char request[REQUEST_LEN];

@@ -1,6 +1,6 @@
 /*
- * What the engine's edge-triggered epoll may rely on: which acts of the program make a new edge, and how
- * not to be woken by those that need nothing done.
+ * What the engine's edge-triggered epoll may rely on: which acts of the program make a new edge,
+ * and how not to be woken by those that need nothing done.
  */
 #include "tests/shim/facts/facts.h"
 
@@ -68,7 +68,10 @@ static void reading_by_the_program_wakes_only_who_asked_for_out(void **state)
 	assert_int_equal(write(p.engine, "abc", 3), 3);
 	assert_int_equal(read(p.program, got, sizeof(got)), 3);
 	assert_int_equal(edge(ep), 0);
-	/* Asking when it is writable already reports at once: no edge can be lost between EAGAIN and MOD. */
+	/*
+	 * Asking when it is writable already reports at once: no edge can be lost between EAGAIN
+	 * and MOD.
+	 */
 	assert_int_equal(epoll_ctl(ep, EPOLL_CTL_MOD, p.engine, &with_out), 0);
 	assert_true(edge(ep) & EPOLLOUT);
 	close(ep);

@@ -189,7 +189,10 @@ static void the_cookie_is_the_sockets_not_the_fds(void **state)
 	pair_close(&other);
 }
 
-/* How the engine knows its own connections on its own listener: the peer's pid, and first come first served. */
+/*
+ * How the engine knows its own connections on its own listener: the peer's pid, and first come
+ * first served.
+ */
 static void a_connection_to_oneself_shows_ones_own_pid(void **state)
 {
 	struct pair p = unix_pair();

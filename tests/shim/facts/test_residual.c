@@ -1,6 +1,6 @@
 /*
- * The residual byte: an engine that leaves the last byte unread turns each of its ends into what TCP would
- * show. A cut-off stream is an error, a finished one is a clean end.
+ * The residual byte: an engine that leaves the last byte unread turns each of its ends into what
+ * TCP would show. A cut-off stream is an error, a finished one is a clean end.
  */
 #include "tests/shim/facts/facts.h"
 

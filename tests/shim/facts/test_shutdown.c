@@ -1,7 +1,7 @@
 /*
- * Every combination of shutdown and close, on a connected AF_UNIX pair and on a real TCP connection side by
- * side: the poll flags of the other end must be the same. Where they are not, the test says so by name,
- * because the engine has to know.
+ * Every combination of shutdown and close, on a connected AF_UNIX pair and on a real TCP connection
+ * side by side: the poll flags of the other end must be the same. Where they are not, the test says
+ * so by name, because the engine has to know.
  */
 #include "tests/shim/facts/facts.h"
 
