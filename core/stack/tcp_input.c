@@ -1,15 +1,17 @@
 /*
- * A segment's way through RFC 9293 §3.10.7, in its order: sequence (with PAWS), RST, SYN, ACK, URG, text, FIN. Each step
- * is a function named in_N_…; one that ends the journey returns false.
+ * A segment's way through RFC 9293 §3.10.7, in its order: sequence (with PAWS), RST, SYN, ACK, URG,
+ * text, FIN. Each step is a function named in_N_…; one that ends the journey returns false.
  *
- * Invariants: input never sends on a connection, it marks what is due (tcp_output.c decides); nothing is believed before step 1
- * accepted it; after step 1 the segment is trimmed to the receive window, so later steps see new bytes only.
+ * Invariants: input never sends on a connection, it marks what is due (tcp_output.c decides);
+ * nothing is believed before step 1 accepted it; after step 1 the segment is trimmed to the receive
+ * window, so later steps see new bytes only.
  *
  * Departures and refinements:
- *	RFC 5961 §3, §4, §5: an RST must hit rcv.nxt exactly, a SYN or an ACK out of range gets a challenge ACK, rate-limited (§7).
- *	RFC 7323 §5: PAWS; a segment without the agreed timestamp is taken, as Linux does.
- *	RFC 1337: RSTs do not end TIME-WAIT. RFC 6191: a newer SYN takes TIME-WAIT over.
- *	A closed window still takes ACK, URG and RST from a segment at its edge (RFC 9293 §3.10.7.4, first check).
+ *	RFC 5961 §3, §4, §5: an RST must hit rcv.nxt exactly, a SYN or an ACK out of range gets a
+ *	challenge ACK, rate-limited (§7). RFC 7323 §5: PAWS; a segment without the agreed timestamp
+ *	is taken, as Linux does. RFC 1337: RSTs do not end TIME-WAIT. RFC 6191: a newer SYN takes
+ *	TIME-WAIT over. A closed window still takes ACK, URG and RST from a segment at its edge (RFC
+ *	9293 §3.10.7.4, first check).
  *
  * Read first: struct tcp in tcb.h, then tcp_input at the end of this file, then upwards.
  */
@@ -17,7 +19,11 @@
 
 #include "core/stack/tcb.h"
 
-/* RFC 5961 §7: a bound for the whole stack, so that a flood of forged segments does not become a flood of ACKs. */
+/*
+ * RFC 5961 §7 asks for a limit, so that a flood of forged segments does not become a flood of ACKs.
+ * It is each connection's own: one that they share tells an attacker who watches his own connection
+ * about the others (CVE-2016-5696).
+ */
 static void challenge_ack(struct tcp *t, nsec now)
 {
 	if (now - t->last_challenge < TCP_ACK_LIMIT_INTERVAL) {
@@ -29,7 +35,10 @@ static void challenge_ack(struct tcp *t, nsec now)
 	tcp_ack_at_once(t);
 }
 
-/* The answer to an unacceptable segment. Empty ones only now and then: two stacks could answer each other for ever. */
+/*
+ * The answer to an unacceptable segment. Empty ones only now and then: two stacks could answer each
+ * other for ever.
+ */
 static void ack_unacceptable(struct tcp *t, const struct segment *g, nsec now)
 {
 	COUNT(t->stack, TcpExtOutOfWindow);
@@ -91,8 +100,8 @@ static bool paws_rejects(const struct tcp *t, const struct segment *g, nsec now)
 }
 
 /*
- * The peer's SYN once more. Bare: it did not get our SYN-ACK. With an ACK: a simultaneous open (RFC 9293 figure 7), its
- * SYN-ACK acknowledges ours; the answer is for a peer that missed our half.
+ * The peer's SYN once more. Bare: it did not get our SYN-ACK. With an ACK: a simultaneous open (RFC
+ * 9293 figure 7), its SYN-ACK acknowledges ours; the answer is for a peer that missed our half.
  */
 static bool in_1_same_syn(struct tcp *t, struct segment *g)
 {
@@ -129,7 +138,10 @@ static bool in_1_sequence(struct tcp *t, struct segment *g, nsec now)
 		t->ts_recent = g->h.tsval; /* RFC 7323 §4.3 */
 		t->ts_recent_at = now;
 	}
-	/* Bytes that do not fit: a window probe, or a peer that ignores the window. It wants to be told where we are. */
+	/*
+	 * Bytes that do not fit: a window probe, or a peer that ignores the window. It wants to be
+	 * told where we are.
+	 */
 	if (g->len > 0 && seq_eq(t->rcv.nxt, t->rcv.adv))
 		tcp_ack_at_once(t);
 	trim(t, g);
@@ -214,7 +226,10 @@ static bool in_5_ack(struct tcp *t, struct segment *g, nsec now)
 	return !tcp_fin_acked(t) || fin_was_acked(t, now);
 }
 
-/* RFC 9293 §3.8.5, RFC 6093: the pointer names the byte after the urgent one; the byte itself stays in the stream. */
+/*
+ * RFC 9293 §3.8.5, RFC 6093: the pointer names the byte after the urgent one; the byte itself stays
+ * in the stream.
+ */
 static void in_6_urg(struct tcp *t, const struct segment *g)
 {
 	if (!(g->h.flags & TH_URG) || t->state > TCPS_FIN_WAIT_2)
@@ -227,7 +242,10 @@ static void in_6_urg(struct tcp *t, const struct segment *g)
 	tcp_event(t, TCP_EV_URGENT);
 }
 
-/* Text for a program that has closed: it is lost, and the peer must know (RFC 9293 §3.10.4, RFC 2525 §2.17). */
+/*
+ * Text for a program that has closed: it is lost, and the peer must know (RFC 9293 §3.10.4, RFC
+ * 2525 §2.17).
+ */
 static bool refuses_text(struct tcp *t, const struct segment *g, nsec now)
 {
 	if (t->owned || t->listener || g->len == 0 || !seq_gt(seq_add(g->seq, g->len), t->rcv.nxt))
@@ -284,7 +302,10 @@ static void input_syn_sent(struct tcp *t, struct segment *g, nsec now)
 	tcp_fin_input(t, g, now);
 }
 
-/* A SYN that cannot be an old one (RFC 6191 §2, RFC 1122 §4.2.2.13): timestamps decide, then the sequence number. */
+/*
+ * A SYN that cannot be an old one (RFC 6191 §2, RFC 1122 §4.2.2.13): timestamps decide, then the
+ * sequence number.
+ */
 static bool is_newer_syn(const struct tcp *t, const struct segment *g)
 {
 	if (!g->syn || (g->h.flags & TH_ACK))
@@ -294,13 +315,13 @@ static bool is_newer_syn(const struct tcp *t, const struct segment *g)
 	return seq_gt(g->seq, t->rcv.nxt);
 }
 
+/* True: TIME-WAIT is over, the segment goes on to a listener. */
+static bool input_time_wait(struct tcp *t, struct segment *g, nsec now)
+{
 	if (g->h.flags & TH_RST)
 		return false;
 	if (is_newer_syn(t, g) && tcp_table_find_listener(t->stack, &t->local, &t->remote)) {
 		COUNT(t->stack, TcpExtTimeWaitReused);
-/* True: TIME-WAIT is over, the segment goes on to a listener. */
-static bool input_time_wait(struct tcp *t, struct segment *g, nsec now)
-{
 		tcp_finish(t, 0, now);
 		return true;
 	}
