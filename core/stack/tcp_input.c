@@ -42,14 +42,14 @@ static void challenge_ack(struct tcp *t, nsec now)
 static void ack_unacceptable(struct tcp *t, const struct segment *g, nsec now)
 {
 	COUNT(t->stack, TcpExtOutOfWindow);
-	if (segment_seq_len(g) == 0) {
-		if (now - t->last_oow_ack < TCP_ACK_LIMIT_INTERVAL)
-			return;
-		t->last_oow_ack = now;
 	if (g->syn) {
 		challenge_ack(t, now); /* RFC 5961 §4: wherever it points */
 		return;
 	}
+	if (segment_seq_len(g) == 0) {
+		if (now - t->last_oow_ack < TCP_ACK_LIMIT_INTERVAL)
+			return;
+		t->last_oow_ack = now;
 	} else if (g->len > 0 && seq_lt(g->seq, t->rcv.nxt)) {
 		tcp_note_duplicate(t, g->seq, seq_min(seq_add(g->seq, g->len), t->rcv.nxt));
 		COUNT(t->stack, TcpExtDupDropped);
