@@ -1,7 +1,7 @@
 /*
  * Congestion control as a table of functions. The window is kept in bytes. The recovery code
- * (tcp_recovery.c) decides when a loss happened and runs the window during recovery (PRR); a controller
- * decides how the window grows and where it falls to.
+ * (tcp_recovery.c) decides when a loss happened and runs the window during recovery (PRR); a
+ * controller decides how the window grows and where it falls to.
  */
 #ifndef TEECEE_STACK_CC_H
 #define TEECEE_STACK_CC_H
@@ -27,7 +27,10 @@ struct cc_ops {
 	/* A round-trip time was measured; may be NULL. */
 	void (*rtt)(struct tcp *t, nsec rtt, nsec now);
 
-	/* `acked` bytes left the network and the window was in use: grow. Not called during recovery. */
+	/*
+	 * `acked` bytes left the network and the window was in use: grow. Not called during
+	 * recovery.
+	 */
 	void (*ack)(struct tcp *t, uint32_t acked, nsec now);
 
 	/* A loss (or ECN echo): the new ssthresh; at least two segments. */

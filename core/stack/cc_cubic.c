@@ -1,16 +1,17 @@
 /*
  * CUBIC (RFC 9438) with HyStart++ (RFC 9406), the default controller.
  *
- * Windows are kept in bytes outside and counted in segments (as double) inside, because the cubic function
- * is defined in segments and seconds. After a reduction the window follows
+ * Windows are kept in bytes outside and counted in segments (as double) inside, because the cubic
+ * function is defined in segments and seconds. After a reduction the window follows
  *
  *	W(t) = C (t - K)^3 + W_max,   K = cbrt((W_max - cwnd) / C)
  *
- * concave up to the old maximum, convex beyond; where Reno with CUBIC's reduction would be faster (short round
- * trips), it follows Reno instead (§4.3).
+ * concave up to the old maximum, convex beyond; where Reno with CUBIC's reduction would be faster
+ * (short round trips), it follows Reno instead (§4.3).
  *
- * Slow start ends, besides by loss, when a round's smallest RTT has risen: HyStart++ then grows a quarter as fast for
- * up to five rounds (conservative slow start), and goes back if the rise was noise.
+ * Slow start ends, besides by loss, when a round's smallest RTT has risen: HyStart++ then grows a
+ * quarter as fast for up to five rounds (conservative slow start), and goes back if the rise was
+ * noise.
  */
 #include <assert.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
- * NewReno (RFC 5681, RFC 6582) in bytes, with appropriate byte counting (RFC 3465, L = 2 segments) and an
- * initial window of ten segments (RFC 6928).
+ * NewReno (RFC 5681, RFC 6582) in bytes, with appropriate byte counting (RFC 3465, L = 2 segments)
+ * and an initial window of ten segments (RFC 6928).
  */
 #include "core/stack/cc.h"
 #include "core/stack/tcb.h"

@@ -1,6 +1,6 @@
 /*
- * Every packet that is dropped, and what else is worth counting, by name. SNMP MIB names where the MIBs have
- * one (RFC 4293, RFC 4022), Linux's netstat names for its extensions. Counters only grow.
+ * Every packet that is dropped, and what else is worth counting, by name. SNMP MIB names where the
+ * MIBs have one (RFC 4293, RFC 4022), Linux's netstat names for its extensions. Counters only grow.
  */
 #ifndef TEECEE_STACK_COUNTERS_H
 #define TEECEE_STACK_COUNTERS_H
@@ -53,6 +53,9 @@
 	X(TcpOutRsts, "resets sent")                                                               \
 	X(TcpInNoSocket, "segments for no connection of ours")                                     \
 	X(TcpExtListenDrops, "SYNs not accepted: backlog or memory")                               \
+	X(TcpExtSyncookiesSent, "SYNs answered without remembering them")                          \
+	X(TcpExtSyncookiesRecv, "connections that a SYN cookie brought to life")                   \
+	X(TcpExtSyncookiesFailed, "ACKs that carried no valid SYN cookie")                         \
 	X(TcpExtTimeouts, "retransmission timeouts")                                               \
 	X(TcpExtFastRetrans, "segments retransmitted before a timeout")                            \
 	X(TcpExtLossProbes, "tail loss probes sent (RFC 8985)")                                    \

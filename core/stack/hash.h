@@ -1,7 +1,7 @@
 /*
- * Keyed hashes over the stack's secret (libsodium's SipHash-2-4): ISNs (RFC 6528), ports (RFC 6056), the
- * connection table, IP identifications. And a small deterministic generator for what needs no more than
- * being unguessable in advance: equal secrets make equal runs.
+ * Keyed hashes over the stack's secret (libsodium's SipHash-2-4): ISNs (RFC 6528), ports (RFC
+ * 6056), the connection table, IP identifications. And a small deterministic generator for what
+ * needs no more than being unguessable in advance: equal secrets make equal runs.
  */
 #ifndef TEECEE_STACK_HASH_H
 #define TEECEE_STACK_HASH_H

@@ -21,7 +21,8 @@ enum { NEIGH_BUCKETS = 256 };
 enum neigh_state {
 	NEIGH_ASKING,    /* entered by the first packet; broadcasts requests, packets wait */
 	NEIGH_REACHABLE, /* entered by any ARP packet from it; packets leave */
-	NEIGH_REFRESHING, /* entered by a packet after ARP_LIFETIME; asks again, packets still leave */
+	/* entered by a packet after ARP_LIFETIME; asks again, packets still leave */
+	NEIGH_REFRESHING,
 	NEIGH_FAILED,     /* entered after ARP_TRIES requests; refuses packets for ARP_NEGATIVE */
 };
 

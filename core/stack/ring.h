@@ -1,7 +1,8 @@
 /*
- * A byte ring that grows by doubling and gives its memory back when it is empty. Bytes are addressed by
- * their offset from the front, so a receive ring can take a piece beyond the end (out of order) and a send
- * ring can show any piece again (retransmission), both without moving anything.
+ * A byte ring that grows by doubling and gives its memory back when it is empty. Bytes are
+ * addressed by their offset from the front, so a receive ring can take a piece beyond the end (out
+ * of order) and a send ring can show any piece again (retransmission), both without moving
+ * anything.
  */
 #ifndef TEECEE_STACK_RING_H
 #define TEECEE_STACK_RING_H

@@ -1,7 +1,7 @@
 /*
- * One host's TCP/IP stack, sans-I/O: it does no system call, reads no clock, has no global and starts no
- * thread. Frames, time and socket calls go in; frames, events and the next deadline come out. The same
- * code runs under the engine, the simulator, the fuzzers and packetdrill.
+ * One host's TCP/IP stack, sans-I/O: it does no system call, reads no clock, has no global and
+ * starts no thread. Frames, time and socket calls go in; frames, events and the next deadline come
+ * out. The same code runs under the engine, the simulator, the fuzzers and packetdrill.
  *
  * The host's loop (core/host has one ready):
  *
@@ -13,8 +13,9 @@
  *		... what changed for that socket ...
  *	sleep until stack_deadline(s) or the next frame or call
  *
- * Input and socket calls never send TCP segments themselves: they mark the connection due and stack_poll
- * sends once, so that a burst of frames is answered by one ACK. (ARP and ICMP answers leave at once.)
+ * Input and socket calls never send TCP segments themselves: they mark the connection due and
+ * stack_poll sends once, so that a burst of frames is answered by one ACK. (ARP and ICMP answers
+ * leave at once.)
  *
  * Not thread-safe: one thread per stack. Errors are negative errno values.
  */
@@ -37,42 +38,61 @@ struct tcp;
 struct stack_config {
 	struct macaddr mac;
 	uint16_t mtu;           /* IP bytes per packet on the wire; at least 576 */
-	uint32_t gso_max;       /* largest TCP payload of one tx_frame; 0 or below one MSS: one MSS per frame */
+	/* largest TCP payload of one tx_frame; 0 or below one MSS: one MSS per frame */
+	uint32_t gso_max;
 	bool partial_csum_ok;   /* accept a received checksum that is only the pseudo-header sum */
-	struct ipaddr gateway;  /* unspecified: none; may also be set later with stack_set_gateway */
+	/* unspecified: none; may also be set later with stack_set_gateway */
+	struct ipaddr gateway;
 	uint8_t secret[32];     /* random bytes: ISNs, ports, hash; equal secrets make equal runs */
-	size_t tcp_mem_max;     /* bytes of all send and receive buffers together; 0: TCP_MEM_DEFAULT (limits.h) */
+	/* bytes of all send and receive buffers together; 0: TCP_MEM_DEFAULT (limits.h) */
+	size_t tcp_mem_max;
 	unsigned max_socks;     /* 0: no limit but memory */
-	const char *congestion; /* controller of new sockets, see tcp_set_congestion; NULL: "cubic" */
+	/* controller of new sockets, see tcp_set_congestion; NULL: "cubic" */
+	const char *congestion;
 };
 
 struct stack_ops {
-	/* Sends a frame: 0, or -EAGAIN when the link is full: the stack keeps the data and tries at the next poll. */
+	/*
+	 * Sends a frame: 0, or -EAGAIN when the link is full: the stack keeps the data and tries at
+	 * the next poll.
+	 */
 	int (*emit)(void *ctx, const struct tx_frame *f, nsec now);
 
 	/*
-	 * In-order payload for an established connection whose receive ring is empty, straight from the frame:
-	 * returns how many bytes the owner took (the rest goes into the ring). Must not call the stack.
-	 * NULL: everything goes through the ring.
+	 * In-order payload for an established connection whose receive ring is empty, straight from
+	 * the frame: returns how many bytes the owner took (the rest goes into the ring). Must not
+	 * call the stack. NULL: everything goes through the ring.
 	 */
 	size_t (*deliver)(void *ctx, struct tcp *t, void *user, const uint8_t *data, size_t len);
 
-	/* A state change for whoever traces; NULL: nobody does. `t` is valid during the call only. */
+	/*
+	 * A state change for whoever traces; NULL: nobody does. `t` is valid during the call only.
+	 */
 	void (*trace_state)(void *ctx, const struct tcp *t, int from, int to, nsec now);
 };
 
-/* A new stack without an address; `config` and `ops` are copied, `ctx` is handed to each op. NULL: no memory. */
+/*
+ * A new stack without an address; `config` and `ops` are copied, `ctx` is handed to each op. NULL:
+ * no memory.
+ */
 struct stack *stack_new(const struct stack_config *config, const struct stack_ops *ops, void *ctx, nsec now);
 
-/* Ends every connection without a segment (see stack_abort_all for the polite way) and frees everything. */
+/*
+ * Ends every connection without a segment (see stack_abort_all for the polite way) and frees
+ * everything.
+ */
 void stack_free(struct stack *s);
 
-/* RST to the peer of every connection that has one: what the next user of the address must not be hit by. */
+/*
+ * RST to the peer of every connection that has one: what the next user of the address must not be
+ * hit by.
+ */
 void stack_abort_all(struct stack *s, nsec now);
 
 /*
- * Addresses (RFC 5227). Claim: probes for the address, then announces it and defends it for as long as the
- * stack lives. The state is read after polls; sockets can be used before READY, nothing of theirs is sent.
+ * Addresses (RFC 5227). Claim: probes for the address, then announces it and defends it for as long
+ * as the stack lives. The state is read after polls; sockets can be used before READY, nothing of
+ * theirs is sent.
  */
 enum address_state {
 	ADDRESS_NONE,
@@ -82,7 +102,9 @@ enum address_state {
 };
 
 enum probe_timing {
-	PROBE_FAST, /* three probes, 50 ms apart: a stated departure from RFC 5227 §1.1, for a short cold start */
+	/* three probes, 50 ms apart: a stated departure from RFC 5227 §1.1, for a short cold start
+	 * */
+	PROBE_FAST,
 	PROBE_RFC,  /* all of RFC 5227 §2.1.1's random waits: 4 to 7 s */
 	PROBE_NONE, /* believe the caller: the simulator, tests */
 };
@@ -97,10 +119,16 @@ void stack_set_gateway(struct stack *s, const struct ipaddr *gateway);
 /* A frame came in. It is parsed, acted on, and not kept. */
 void stack_input(struct stack *s, const struct rx_frame *f, nsec now);
 
-/* Runs every timer that is due and sends what is due. Call after input, after socket calls and at the deadline. */
+/*
+ * Runs every timer that is due and sends what is due. Call after input, after socket calls and at
+ * the deadline.
+ */
 void stack_poll(struct stack *s, nsec now);
 
-/* When stack_poll must run next if nothing else happens; NSEC_NEVER when there is nothing to wait for. */
+/*
+ * When stack_poll must run next if nothing else happens; NSEC_NEVER when there is nothing to wait
+ * for.
+ */
 nsec stack_deadline(const struct stack *s);
 
 /* Events of a socket, level-triggered hints: look at the socket for what is really there. */
@@ -109,9 +137,11 @@ enum tcp_event {
 	TCP_EV_ACCEPT = 0x02,    /* listener: tcp_accept will return one */
 	TCP_EV_READ = 0x04,      /* more bytes in the receive ring */
 	TCP_EV_WRITE = 0x08,     /* send room is back after tcp_send_room had too little */
-	TCP_EV_EOF = 0x10,       /* the peer's FIN; it stands behind what is still in the receive ring */
+	/* the peer's FIN; it stands behind what is still in the receive ring */
+	TCP_EV_EOF = 0x10,
 	TCP_EV_SENT = 0x20,      /* our FIN has been acknowledged */
-	TCP_EV_CLOSED = 0x40,    /* over (tcp_error says why, 0: in order); the owner has to close it */
+	/* over (tcp_error says why, 0: in order); the owner has to close it */
+	TCP_EV_CLOSED = 0x40,
 	TCP_EV_URGENT = 0x80,    /* an urgent byte arrived (RFC 6093) */
 };
 
@@ -120,7 +150,10 @@ struct tcp *stack_next_event(struct stack *s, unsigned *events);
 
 const struct counters *stack_counters(const struct stack *s);
 
-/* Sockets that still have an owner or unfinished business (TIME-WAIT does not count): may the engine leave? */
+/*
+ * Sockets that still have an owner or unfinished business (TIME-WAIT does not count): may the
+ * engine leave?
+ */
 unsigned stack_socket_count(const struct stack *s);
 
 /* Bytes held in send and receive buffers, reassembly and queues; 0 when nothing is left. */

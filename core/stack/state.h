@@ -1,6 +1,6 @@
 /*
- * The whole state of a stack, for its own files only: one struct per part, each part's functions touch
- * their own.
+ * The whole state of a stack, for its own files only: one struct per part, each part's functions
+ * touch their own.
  */
 #ifndef TEECEE_STACK_STATE_H
 #define TEECEE_STACK_STATE_H
@@ -30,7 +30,8 @@ struct stack {
 	struct timers timers;
 	struct counters counters;
 	uint64_t random_counter;
-	size_t memory; /* bytes in buffers and queues: every allocation that a packet or a program's data causes */
+	/* bytes in buffers and queues: every allocation that a packet or a program's data causes */
+	size_t memory;
 
 	struct timer link_busy; /* armed when the link refused a frame: poll again then */
 
@@ -43,7 +44,10 @@ struct stack {
 	struct tcp_table tcp;
 };
 
-/* Hands a frame to the owner: 0 or emit's error. After -EAGAIN the stack asks to be polled again soon. */
+/*
+ * Hands a frame to the owner: 0 or emit's error. After -EAGAIN the stack asks to be polled again
+ * soon.
+ */
 int stack_emit(struct stack *s, const struct tx_frame *f, nsec now);
 
 #define COUNT(s, name) ((s)->counters.v[CNT_##name]++)

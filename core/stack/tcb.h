@@ -1,21 +1,23 @@
 /*
  * The transmission control block and what the tcp_*.c files owe each other.
  *
- * WHO DOES WHAT. tcp_input.c walks a segment through the steps of RFC 9293 §3.10.7 and only records what is
- * due; tcp_output.c alone decides what to send; tcp_timer.c turns deadlines into one of the two. A segment
- * never leaves from within input (a RST for a segment without a connection is the exception).
+ * WHO DOES WHAT. tcp_input.c walks a segment through the steps of RFC 9293 §3.10.7 and only records
+ * what is due; tcp_output.c alone decides what to send; tcp_timer.c turns deadlines into one of the
+ * two. A segment never leaves from within input (a RST for a segment without a connection is the
+ * exception).
  *
- * SEND SPACE. The send ring holds the bytes from snd.una_data on: sent and unacknowledged first, then not yet
- * sent. Every transmitted range is a struct txseg in t->sent, ordered by sequence number, without gaps,
- * covering exactly [snd.una, snd.nxt); SYN and FIN are in it. A super-segment is one txseg and is split when
- * a SACK or a partial ACK cuts it.
+ * SEND SPACE. The send ring holds the bytes from snd.una_data on: sent and unacknowledged first,
+ * then not yet sent. Every transmitted range is a struct txseg in t->sent, ordered by sequence
+ * number, without gaps, covering exactly [snd.una, snd.nxt); SYN and FIN are in it. A super-segment
+ * is one txseg and is split when a SACK or a partial ACK cuts it.
  *
- * RECEIVE SPACE. The receive ring holds what is in order and not consumed, then, at their places, out-of-order
- * bytes listed in t->ofo. rcv.adv is the right edge we have promised; it never moves left.
+ * RECEIVE SPACE. The receive ring holds what is in order and not consumed, then, at their places,
+ * out-of-order bytes listed in t->ofo. rcv.adv is the right edge we have promised; it never moves
+ * left.
  *
- * LIFE. `owned`: somebody holds the handle. `listener`: a child that was not accepted yet. A block with neither
- * and in CLOSED goes to the table's dead list and is freed at the end of tcp_poll, so no function below
- * has to fear that its t vanished.
+ * LIFE. `owned`: somebody holds the handle. `listener`: a child that was not accepted yet. A block
+ * with neither and in CLOSED goes to the table's dead list and is freed at the end of tcp_poll, so
+ * no function below has to fear that its t vanished.
  */
 #ifndef TEECEE_STACK_TCB_H
 #define TEECEE_STACK_TCB_H
@@ -205,7 +207,10 @@ void tcp_own(struct tcp *t, void *user); /* somebody holds the handle now */
 void tcp_set_state(struct tcp *t, enum tcp_state state, nsec now);
 void tcp_event(struct tcp *t, unsigned events); /* adds to the events for the owner */
 void tcp_due(struct tcp *t);                    /* tcp_output will visit */
-/* Over: CLOSED, out of the tables, timers off, TCP_EV_CLOSED with `error` (positive errno; 0: in order). */
+/*
+ * Over: CLOSED, out of the tables, timers off, TCP_EV_CLOSED with `error` (positive errno; 0: in
+ * order).
+ */
 void tcp_finish(struct tcp *t, int error, nsec now);
 void tcp_begin_close(struct tcp *t, nsec now); /* FIN after what is queued; the state moves now */
 bool tcp_is_synchronized(const struct tcp *t); /* ESTABLISHED and beyond */
@@ -224,11 +229,22 @@ bool tcp_port_may_listen(const struct tcp *t);
 void tcp_port_release(struct tcp *t);
 
 /* --- tcp_listen.c --- */
-void tcp_listen_input(struct tcp *l, struct segment *g, nsec now);
+/*
+ * A child that a SYN cookie brought to life and that takes the segment from here; NULL: the segment
+ * is dealt with.
+ */
+struct tcp *tcp_listen_input(struct tcp *l, struct segment *g, nsec now);
+struct tcp *tcp_listen_child(
+	struct tcp *l, const struct segment *syn, nsec now); /* still in CLOSED; NULL: no memory */
 bool tcp_listen_complete(
 	struct tcp *child, nsec now); /* false: the accept queue is full, ignore the ACK */
 void tcp_listen_close(struct tcp *l, nsec now);
 void tcp_listen_forget(struct tcp *child); /* a child ended before it was accepted */
+
+/* --- tcp_cookie.c --- */
+void tcp_cookie_answer(struct tcp *l, const struct segment *g, nsec now);
+struct tcp *tcp_cookie_accept(
+	struct tcp *l, const struct segment *g, nsec now); /* NULL: no valid cookie */
 
 /* --- tcp_handshake.c: what both sides' SYNs agree on --- */
 void tcp_init_send(struct tcp *t, nsec now); /* ISS, RFC 6528 */
@@ -296,6 +312,8 @@ bool tcp_output_one(struct tcp *t,
 void tcp_output_again(struct tcp *t, struct txseg *x, nsec now); /* a copy of what is in flight */
 void tcp_send_probe(
 	struct tcp *t, nsec now); /* an empty segment below snd.una: keepalive and window probe */
+void tcp_send_stateless(struct stack *s, const struct endpoint *local,
+	const struct endpoint *remote, struct tcp_hdr *h, nsec now);
 void tcp_send_reset(struct tcp *t, nsec now); /* RST for a connection */
 void tcp_answer_with_reset(
 	struct stack *s, const struct segment *g, nsec now); /* RFC 9293 §3.10.7.1 */

@@ -1,10 +1,11 @@
 /*
- * TCP sockets of a stack: what a program's socket calls become. Nothing blocks; progress is told by events
- * (stack_next_event). Errors are negative errno values, those of the kernel for the same call.
+ * TCP sockets of a stack: what a program's socket calls become. Nothing blocks; progress is told by
+ * events (stack_next_event). Errors are negative errno values, those of the kernel for the same
+ * call.
  *
- * Ownership: tcp_new and tcp_accept give the caller a handle; tcp_close and tcp_abort take it back, at once
- * and for good, while the stack goes on sending what is queued, then FIN, then TIME-WAIT. Between
- * TCP_EV_CLOSED and tcp_close the handle stays valid and answers questions.
+ * Ownership: tcp_new and tcp_accept give the caller a handle; tcp_close and tcp_abort take it back,
+ * at once and for good, while the stack goes on sending what is queued, then FIN, then TIME-WAIT.
+ * Between TCP_EV_CLOSED and tcp_close the handle stays valid and answers questions.
  *
  * Direction words: input/output = network side, send/recv = the program's calls.
  */
@@ -38,7 +39,10 @@ enum tcp_state {
 
 extern const char *const tcp_state_name[TCPS_COUNT]; /* "SYN-SENT", … */
 
-/* Options; values are int64_t, times in nsec, sizes in bytes. Set before or after connect unless said. */
+/*
+ * Options; values are int64_t, times in nsec, sizes in bytes. Set before or after connect unless
+ * said.
+ */
 enum tcp_option {
 	TCP_OPT_NODELAY,      /* bool: no Nagle (RFC 896) */
 	TCP_OPT_CORK,         /* bool: hold back partial segments, at most 200 ms, as Linux */
@@ -50,7 +54,9 @@ enum tcp_option {
 	TCP_OPT_SYNCNT,       /* SYN retransmissions, default 6 */
 	TCP_OPT_MAXSEG,       /* bytes; before connect or listen */
 	TCP_OPT_SNDBUF,       /* largest send ring; 0: autotuned up to the limit */
-	TCP_OPT_RCVBUF, /* largest receive ring; 0: autotuned up to the limit; before connect: bounds the window scale */
+	/* largest receive ring; 0: autotuned up to the limit; before connect: bounds the window
+	 * scale */
+	TCP_OPT_RCVBUF,
 	TCP_OPT_REUSEADDR,    /* bool: bind over TIME-WAIT */
 	TCP_OPT_REUSEPORT,    /* bool: several binds of one address */
 	TCP_OPT_QUICKACK,     /* bool: no delayed ACKs until it is forgotten, as tcp(7) */
@@ -61,7 +67,9 @@ enum tcp_option {
 	TCP_OPT_COUNT,
 };
 
-/* A new socket in CLOSED; `user` is the owner's own pointer. NULL: no memory or max_socks reached. */
+/*
+ * A new socket in CLOSED; `user` is the owner's own pointer. NULL: no memory or max_socks reached.
+ */
 struct tcp *tcp_new(struct stack *s, void *user);
 void *tcp_user(const struct tcp *t);
 void tcp_set_user(struct tcp *t, void *user);
@@ -73,21 +81,29 @@ void tcp_set_user(struct tcp *t, void *user);
 int tcp_bind(struct tcp *t, const struct endpoint *local);
 
 /*
- * Begins an active open; TCP_EV_CONNECTED or TCP_EV_CLOSED follows. -EISCONN, -EALREADY, -ENETUNREACH (no
- * route), -EADDRNOTAVAIL (no free port), -EADDRINUSE (the four-tuple is taken), -EINVAL (listening), -EACCES (broadcast).
+ * Begins an active open; TCP_EV_CONNECTED or TCP_EV_CLOSED follows. -EISCONN, -EALREADY,
+ * -ENETUNREACH (no route), -EADDRNOTAVAIL (no free port), -EADDRINUSE (the four-tuple is taken),
+ * -EINVAL (listening), -EACCES (broadcast).
  */
 int tcp_connect(struct tcp *t, const struct endpoint *remote, nsec now);
 
-/* Passive open; binds a free port if none is bound. Calling it again changes the backlog. -EADDRINUSE, -EINVAL. */
+/*
+ * Passive open; binds a free port if none is bound. Calling it again changes the backlog.
+ * -EADDRINUSE, -EINVAL.
+ */
 int tcp_listen(struct tcp *t, unsigned backlog, nsec now);
 
-/* The next established connection of a listener, owned by the caller from now on, `user` NULL; NULL: none waits. */
+/*
+ * The next established connection of a listener, owned by the caller from now on, `user` NULL;
+ * NULL: none waits.
+ */
 struct tcp *tcp_accept(struct tcp *listener);
 
 /*
- * Sending without a copy in between: `iov` gets up to two free pieces of the send ring, at least one byte and
- * about `want` in all if there is room; returns the number of pieces (0: full, or sending is not possible
- * any more, see tcp_can_send). The caller fills them from the front, then commits how much it wrote.
+ * Sending without a copy in between: `iov` gets up to two free pieces of the send ring, at least
+ * one byte and about `want` in all if there is room; returns the number of pieces (0: full, or
+ * sending is not possible any more, see tcp_can_send). The caller fills them from the front, then
+ * commits how much it wrote.
  */
 int tcp_send_room(struct tcp *t, size_t want, struct iovec iov[static 2]);
 void tcp_send_commit(struct tcp *t, size_t n, nsec now);
@@ -98,7 +114,10 @@ size_t tcp_send_queued(const struct tcp *t); /* bytes not yet acknowledged, as S
 /* The last byte committed is urgent (RFC 9293 §3.8.5, RFC 6093). */
 void tcp_send_urgent(struct tcp *t);
 
-/* What is readable, in up to two pieces (number returned, 0: nothing), and the removal of n bytes from the front. */
+/*
+ * What is readable, in up to two pieces (number returned, 0: nothing), and the removal of n bytes
+ * from the front.
+ */
 int tcp_recv_peek(const struct tcp *t, struct iovec iov[static 2]);
 void tcp_recv_consume(struct tcp *t, size_t n, nsec now);
 size_t tcp_recv_queued(const struct tcp *t);
@@ -107,7 +126,10 @@ bool tcp_recv_eof(const struct tcp *t); /* FIN received and everything before it
 /* No more to send: FIN after what is queued. -ENOTCONN. */
 int tcp_shutdown(struct tcp *t, nsec now);
 
-/* Gives the handle back. With unread data in the receive ring: RST (RFC 9293 §3.10.4, RFC 2525 §2.17), else FIN after what is queued. */
+/*
+ * Gives the handle back. With unread data in the receive ring: RST (RFC 9293 §3.10.4, RFC 2525
+ * §2.17), else FIN after what is queued.
+ */
 void tcp_close(struct tcp *t, nsec now);
 
 /* Gives the handle back and resets the connection: the queue is thrown away. */
@@ -122,7 +144,10 @@ const struct endpoint *tcp_remote(const struct tcp *t);
 int tcp_set_option(struct tcp *t, enum tcp_option option, int64_t value, nsec now);
 int64_t tcp_get_option(const struct tcp *t, enum tcp_option option);
 
-/* TCP_CONGESTION: "cubic", "reno". -ENOENT: no such controller. It takes over at once, with the window as it is. */
+/*
+ * TCP_CONGESTION: "cubic", "reno". -ENOENT: no such controller. It takes over at once, with the
+ * window as it is.
+ */
 int tcp_set_congestion(struct tcp *t, const char *name, nsec now);
 const char *tcp_congestion(const struct tcp *t);
 

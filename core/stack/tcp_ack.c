@@ -1,7 +1,7 @@
 /*
- * Step 5's arithmetic: what an acceptable ACK changes. Sequence space and SACK scoreboard first, then
- * round-trip time, the send ring, the peer's window, and last recovery and congestion control, which look at what
- * the others found.
+ * Step 5's arithmetic: what an acceptable ACK changes. Sequence space and SACK scoreboard first,
+ * then round-trip time, the send ring, the peer's window, and last recovery and congestion control,
+ * which look at what the others found.
  */
 #include "core/stack/tcb.h"
 
@@ -53,7 +53,10 @@ static void sample_rtt(struct tcp *t, const struct segment *g, const struct ack_
 			t->cc->rtt(t, r->rtt, now);
 		return;
 	}
-	/* Only retransmitted ranges were acknowledged: the echo tells which transmission it was (RFC 7323 §4.1). */
+	/*
+	 * Only retransmitted ranges were acknowledged: the echo tells which transmission it was
+	 * (RFC 7323 §4.1).
+	 */
 	if (r->acked > 0 && t->use_ts && (g->h.opts & TO_TIMESTAMP) && g->h.tsecr) {
 		int32_t ms = (int32_t)(tcp_ts_now(t, now) - g->h.tsecr);
 		if (ms >= 0 && ms * MSEC < TCP_RTO_MAX)

@@ -1,6 +1,6 @@
 /*
- * What the two SYNs settle: initial sequence numbers, and which options both sides speak (RFC 9293 §3.2,
- * RFC 7323, RFC 2018). We offer all of them; the SYN-ACK carries those that were offered.
+ * What the two SYNs settle: initial sequence numbers, and which options both sides speak (RFC 9293
+ * §3.2, RFC 7323, RFC 2018). We offer all of them; the SYN-ACK carries those that were offered.
  */
 #include <string.h>
 
@@ -95,7 +95,10 @@ void tcp_take_syn(struct tcp *t, const struct segment *g, nsec now)
 	tcp_update_mss(t);
 }
 
-/* Payload per full segment: the smallest of the peer's offer, our own limit and the path, less the options we send. */
+/*
+ * Payload per full segment: the smallest of the peer's offer, our own limit and the path, less the
+ * options we send.
+ */
 void tcp_update_mss(struct tcp *t)
 {
 	uint32_t mss = MIN((uint32_t)t->snd.peer_mss, (uint32_t)t->pmtu - IP_TCP_HDR_LEN);

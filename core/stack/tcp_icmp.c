@@ -1,7 +1,8 @@
 /*
- * ICMP errors about our segments (RFC 1122 §4.2.3.9, RFC 5927). An error must quote a sequence number that is
- * in flight. It ends a connection that is being opened; on an established one it is only remembered, as the
- * reason to name if the connection times out. "Fragmentation needed" lowers the path MTU (RFC 1191).
+ * ICMP errors about our segments (RFC 1122 §4.2.3.9, RFC 5927). An error must quote a sequence
+ * number that is in flight. It ends a connection that is being opened; on an established one it is
+ * only remembered, as the reason to name if the connection times out. "Fragmentation needed" lowers
+ * the path MTU (RFC 1191).
  */
 #include <errno.h>
 

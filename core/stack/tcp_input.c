@@ -355,6 +355,19 @@ static bool parse(struct stack *s, struct segment *g, const struct ip_meta *m, c
 	return true;
 }
 
+/* A connection that a SYN cookie brought to life takes the segment, else it ends here: NULL. */
+static struct tcp *input_without_connection(struct stack *s, struct segment *g,
+	const struct endpoint *local, const struct endpoint *remote, nsec now)
+{
+	struct tcp *l = tcp_table_find_listener(s, local, remote);
+
+	if (l)
+		return tcp_listen_input(l, g, now);
+	COUNT(s, TcpInNoSocket);
+	tcp_answer_with_reset(s, g, now);
+	return NULL;
+}
+
 void tcp_input(struct stack *s, const struct ip_meta *m, const uint8_t *bytes, size_t len,
 	const struct rx_frame *f, nsec now)
 {
@@ -371,14 +384,9 @@ void tcp_input(struct stack *s, const struct ip_meta *m, const uint8_t *bytes, s
 		t = NULL;
 	}
 	if (!t) {
-		struct tcp *l = tcp_table_find_listener(s, &local, &remote);
-		if (l) {
-			tcp_listen_input(l, &g, now);
+		t = input_without_connection(s, &g, &local, &remote, now);
+		if (!t)
 			return;
-		}
-		COUNT(s, TcpInNoSocket);
-		tcp_answer_with_reset(s, &g, now);
-		return;
 	}
 	t->stats.segs_in++;
 	t->stats.data_segs_in += g.len > 0;

@@ -1,15 +1,18 @@
 /*
- * The passive side. A SYN to a listener makes a child in SYN-RECEIVED; the ACK that completes it moves the child to
- * the accept queue. The backlog bounds the accept queue, as on Linux: one more than the program asked for. When it is
- * full, SYNs are dropped (the peer tries again) and a completing ACK is ignored (the peer's data or our SYN-ACK's
- * retransmission brings another).
+ * The passive side. A SYN to a listener makes a child in SYN-RECEIVED; the ACK that completes it
+ * moves the child to the accept queue. The backlog bounds the accept queue, as on Linux: one more
+ * than the program asked for. When it is full, SYNs are dropped (the peer tries again) and a
+ * completing ACK is ignored (the peer's data or our SYN-ACK's retransmission brings another).
  */
 #include <errno.h>
 #include <string.h>
 
 #include "core/stack/tcb.h"
 
-/* Half-open children per listener, at least: a small backlog should not mean that one lost ACK blocks the door. */
+/*
+ * Half-open children per listener, at least: a small backlog should not mean that one lost ACK
+ * blocks the door.
+ */
 enum { HALF_OPEN_MIN = 128 };
 
 int tcp_listen(struct tcp *t, unsigned backlog, nsec now)
@@ -52,34 +55,55 @@ static struct tcp *make_child(struct tcp *l, const struct segment *g, nsec now)
 	return child;
 }
 
-/* RFC 9293 §3.10.7.2. */
-void tcp_listen_input(struct tcp *l, struct segment *g, nsec now)
+struct tcp *tcp_listen_child(struct tcp *l, const struct segment *syn, nsec now)
 {
-	struct stack *s = l->stack;
+	struct tcp *child = make_child(l, syn, now);
 
-	if (g->h.flags & TH_RST)
-		return;
-	if (g->h.flags & TH_ACK) {
-		tcp_answer_with_reset(s, g, now);
-		return;
-	}
-	if (!(g->h.flags & TH_SYN) || (g->h.flags & TH_FIN))
-		return;
-	if (l->naccept > l->backlog || l->nchildren > MAX(l->backlog, (unsigned)HALF_OPEN_MIN)) {
-		COUNT(s, TcpExtListenDrops);
-		return;
-	}
-	struct tcp *child = make_child(l, g, now);
 	if (!child) {
-		COUNT(s, TcpExtListenDrops);
+		COUNT(l->stack, TcpExtListenDrops);
+		return NULL;
+	}
+	COUNT(l->stack, TcpPassiveOpens);
+	tcp_init_send(child, now);
+	tcp_take_syn(child, syn, now);
+	return child;
+}
+
+static void listen_syn(struct tcp *l, struct segment *g, nsec now)
+{
+	if (l->naccept > l->backlog) {
+		COUNT(l->stack, TcpExtListenDrops);
 		return;
 	}
-	COUNT(s, TcpPassiveOpens);
-	tcp_init_send(child, now);
-	tcp_take_syn(child, g, now);
+	if (l->nchildren > MAX(l->backlog, (unsigned)HALF_OPEN_MIN)) {
+		tcp_cookie_answer(l, g, now);
+		return;
+	}
+	struct tcp *child = tcp_listen_child(l, g, now);
+	if (!child)
+		return;
 	child->snd.syn_due = true;
 	tcp_set_state(child, TCPS_SYN_RECEIVED, now);
 	tcp_due(child);
+}
+
+/* RFC 9293 §3.10.7.2. */
+struct tcp *tcp_listen_input(struct tcp *l, struct segment *g, nsec now)
+{
+	struct tcp *child = NULL;
+
+	if (g->h.flags & TH_RST)
+		return NULL;
+	if (g->h.flags & TH_ACK) {
+		if (!g->syn)
+			child = tcp_cookie_accept(l, g, now);
+		if (!child)
+			tcp_answer_with_reset(l->stack, g, now);
+		return child;
+	}
+	if (g->syn && !g->fin)
+		listen_syn(l, g, now);
+	return NULL;
 }
 
 bool tcp_listen_complete(struct tcp *child, nsec now)

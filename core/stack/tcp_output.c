@@ -1,12 +1,12 @@
 /*
- * The one place that sends. tcp_output visits a connection that is due, and sends, in this order: the SYN;
- * what was found lost; new data (as super-segments, with the FIN behind the last); a pure ACK, if one is
- * owed and nothing above carried it.
+ * The one place that sends. tcp_output visits a connection that is due, and sends, in this order:
+ * the SYN; what was found lost; new data (as super-segments, with the FIN behind the last); a pure
+ * ACK, if one is owed and nothing above carried it.
  *
- * New data goes when a full segment is ready and both windows have room. A partial one goes only as the last of
- * the ring and only if Nagle's rule in Minshall's form (no other partial segment unacknowledged) or
- * TCP_NODELAY lets it, or when it is half of the largest window the peer ever offered (sender's silly-window
- * avoidance, RFC 9293 §3.8.6.2.1).
+ * New data goes when a full segment is ready and both windows have room. A partial one goes only as
+ * the last of the ring and only if Nagle's rule in Minshall's form (no other partial segment
+ * unacknowledged) or TCP_NODELAY lets it, or when it is half of the largest window the peer ever
+ * offered (sender's silly-window avoidance, RFC 9293 §3.8.6.2.1).
  *
  * Checksums leave partial: the link completes them (or the NIC does).
  */
@@ -138,7 +138,10 @@ static uint32_t effective_mss(const struct tcp *t)
 	return blocks ? t->snd.mss - MIN(4 + 8 * blocks, 36u) : t->snd.mss;
 }
 
-/* Sends one (super-)segment; what cannot leave for another reason than a full link is as good as lost on the way. */
+/*
+ * Sends one (super-)segment; what cannot leave for another reason than a full link is as good as
+ * lost on the way.
+ */
 static bool send_segment(struct tcp *t, const struct outgoing *o, nsec now)
 {
 	uint32_t mss = effective_mss(t);
@@ -396,8 +399,9 @@ void tcp_send_probe(struct tcp *t, nsec now)
 
 /* --- RST --- */
 
-static void send_rst(struct stack *s, const struct endpoint *local, const struct endpoint *remote,
-	struct tcp_hdr *h, nsec now)
+/* A segment of no connection's ring or clock: complete, sent at once. */
+void tcp_send_stateless(struct stack *s, const struct endpoint *local,
+	const struct endpoint *remote, struct tcp_hdr *h, nsec now)
 {
 	struct ip_meta m = {
 		.src = local->addr, .dst = remote->addr, .protocol = IP_PROTO_TCP, .df = true};
@@ -413,10 +417,11 @@ static void send_rst(struct stack *s, const struct endpoint *local, const struct
 	csum_acc sum = csum_pseudo(&m.src, &m.dst, IP_PROTO_TCP, (uint32_t)len);
 	put_be16(out + TCP_CSUM_OFFSET, csum_finish(csum_add(sum, bytes, len)));
 	f.l4_from_end = (uint16_t)len;
-	if (ip_output(s, &f, &m, now) == 0) {
+	if (ip_output(s, &f, &m, now) != 0)
+		return;
+	COUNT(s, TcpOutSegs);
+	if (h->flags & TH_RST)
 		COUNT(s, TcpOutRsts);
-		COUNT(s, TcpOutSegs);
-	}
 }
 
 void tcp_send_reset(struct tcp *t, nsec now)
@@ -425,7 +430,7 @@ void tcp_send_reset(struct tcp *t, nsec now)
 
 	if (t->state == TCPS_SYN_SENT)
 		return; /* nothing the peer could believe */
-	send_rst(t->stack, &t->local, &t->remote, &h, now);
+	tcp_send_stateless(t->stack, &t->local, &t->remote, &h, now);
 }
 
 /* RFC 9293 §3.10.7.1: a segment that belongs to no connection. */
@@ -442,5 +447,5 @@ void tcp_answer_with_reset(struct stack *s, const struct segment *g, nsec now)
 		h.flags |= TH_ACK;
 		h.ack = seq_add(g->seq, segment_seq_len(g));
 	}
-	send_rst(s, &local, &remote, &h, now);
+	tcp_send_stateless(s, &local, &remote, &h, now);
 }

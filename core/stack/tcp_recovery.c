@@ -1,20 +1,23 @@
 /*
- * Loss detection and recovery. What was sent and is not yet acknowledged is a list of ranges (struct txseg);
- * ACKs and SACK blocks take ranges off it or mark them, and a range is *lost* when one of these says so:
+ * Loss detection and recovery. What was sent and is not yet acknowledged is a list of ranges
+ * (struct txseg); ACKs and SACK blocks take ranges off it or mark them, and a range is *lost* when
+ * one of these says so:
  *
- *	RACK (RFC 8985)   a range sent later was delivered, and the reordering window has passed since
- *	NewReno           without SACK: three duplicate ACKs, then each partial ACK (RFC 5681, RFC 6582)
+ *	RACK (RFC 8985)   a range sent later was delivered, and the reordering window has passed
+ *	                  since
+ *	NewReno           without SACK: three duplicate ACKs, then each partial ACK (RFC 5681, RFC
+ *	                  6582)
  *	the RTO           everything that is not SACKed (RFC 6298 §5.4, RFC 6675 §5.1)
  *
- * States: OPEN; FAST (fast recovery: proportional rate reduction, RFC 6937/9937, paces the window down to
- * ssthresh); LOSS (after a timeout: slow start from one segment). Both end when snd.una reaches `recover`, the snd.nxt of
- * their beginning.
+ * States: OPEN; FAST (fast recovery: proportional rate reduction, RFC 6937/9937, paces the window
+ * down to ssthresh); LOSS (after a timeout: slow start from one segment). Both end when snd.una
+ * reaches `recover`, the snd.nxt of their beginning.
  *
- * The pipe (RFC 6675 §4) is kept as three sums instead of a walk: in flight = (nxt - una) - sacked - lost + resent,
- * where `resent` are lost ranges that left again.
+ * The pipe (RFC 6675 §4) is kept as three sums instead of a walk: in flight = (nxt - una) - sacked
+ * - lost + resent, where `resent` are lost ranges that left again.
  *
- * Invariants: ranges are in order, without gaps, and cover [una, nxt); a range is not both sacked and lost;
- * in_flight_again implies lost.
+ * Invariants: ranges are in order, without gaps, and cover [una, nxt); a range is not both sacked
+ * and lost; in_flight_again implies lost.
  */
 #include <stdlib.h>
 
@@ -93,7 +96,10 @@ void tcp_sent_free(struct tcp *t)
 	t->sacked_bytes = t->lost_bytes = t->resent_bytes = 0;
 }
 
-/* Cuts x at `at`, strictly inside: x keeps the front, the new range behind it has the same marks. False: no memory. */
+/*
+ * Cuts x at `at`, strictly inside: x keeps the front, the new range behind it has the same marks.
+ * False: no memory.
+ */
 bool tcp_sent_split(struct tcp *t, struct txseg *x, struct seq32 at)
 {
 	struct txseg *tail = txseg_new(t->stack);
@@ -134,7 +140,10 @@ struct txseg *tcp_next_lost(struct tcp *t)
 
 void tcp_resent(struct tcp *t, struct txseg *x, uint32_t len, nsec now)
 {
-	/* Without memory for the cut the whole range counts as sent; the timer finds what is missing. */
+	/*
+	 * Without memory for the cut the whole range counts as sent; the timer finds what is
+	 * missing.
+	 */
 	if (len < txseg_len(x))
 		tcp_sent_split(t, x, seq_add(x->start, len));
 	x->in_flight_again = x->retransmitted = true;
@@ -331,7 +340,10 @@ static void leave_recovery(struct tcp *t)
 	t->dupacks = 0;
 }
 
-/* RFC 9937 §6.2: send in proportion to what is delivered until the pipe has come down to ssthresh, then slow start back up to it. */
+/*
+ * RFC 9937 §6.2: send in proportion to what is delivered until the pipe has come down to ssthresh,
+ * then slow start back up to it.
+ */
 static void prr_update(struct tcp *t, const struct ack_result *r, bool new_loss)
 {
 	uint32_t pipe = tcp_in_flight(t), mss = t->snd.mss, ssthresh = t->cong.ssthresh;

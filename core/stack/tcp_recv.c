@@ -1,13 +1,14 @@
 /*
- * Steps 7 and 8: text and FIN. In-order bytes go straight to the owner (ops->deliver) while nothing waits
- * in the ring, else into the ring; bytes beyond a hole are written to their final place in the ring and
- * remembered as a range. So nothing is ever copied twice and filling a hole moves only a length.
+ * Steps 7 and 8: text and FIN. In-order bytes go straight to the owner (ops->deliver) while nothing
+ * waits in the ring, else into the ring; bytes beyond a hole are written to their final place in
+ * the ring and remembered as a range. So nothing is ever copied twice and filling a hole moves only
+ * a length.
  *
- * SACK blocks (RFC 2018 §4): the range that the newest segment went into comes first. A duplicate is reported once
- * as DSACK (RFC 2883).
+ * SACK blocks (RFC 2018 §4): the range that the newest segment went into comes first. A duplicate
+ * is reported once as DSACK (RFC 2883).
  *
- * ACKs: every second full segment at once, a hole or its filling at once, else within TCP_DELACK_MAX. One
- * ACK answers all that arrived before a poll.
+ * ACKs: every second full segment at once, a hole or its filling at once, else within
+ * TCP_DELACK_MAX. One ACK answers all that arrived before a poll.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -64,7 +65,10 @@ uint32_t tcp_receive_window(const struct tcp *t)
 
 	if (t->stack->memory > most - most / 8)
 		room = 0; /* under pressure nobody is promised more */
-	/* Silly windows (RFC 9293 §3.8.6.2.2): the edge moves by a full segment or half the buffer, or not at all. */
+	/*
+	 * Silly windows (RFC 9293 §3.8.6.2.2): the edge moves by a full segment or half the buffer,
+	 * or not at all.
+	 */
 	if (room < promised + MIN((uint32_t)t->rcv.mss, t->rcv.limit / 2))
 		room = promised;
 	uint32_t window = room > promised ? room & ~(unit - 1) : (room + unit - 1) & ~(unit - 1);
@@ -109,7 +113,10 @@ void tcp_recv_consume(struct tcp *t, size_t n, nsec now)
 
 /* --- out of order --- */
 
-/* Inserts [left, right) and merges what it touches; returns the merged range. False: too many holes. */
+/*
+ * Inserts [left, right) and merges what it touches; returns the merged range. False: too many
+ * holes.
+ */
 static bool ofo_insert(struct ofo *o, struct sack_block *block)
 {
 	unsigned first = 0, last;
@@ -225,7 +232,10 @@ static void absorb_out_of_order(struct tcp *t)
 
 /* --- in order --- */
 
-/* The peer's segment size, for the every-second-segment rule. A super-segment tells it, or hides it. */
+/*
+ * The peer's segment size, for the every-second-segment rule. A super-segment tells it, or hides
+ * it.
+ */
 static void learn_segment_size(struct tcp *t, const struct segment *g)
 {
 	uint32_t size = g->gso_size ? g->gso_size : g->len;

@@ -1,6 +1,7 @@
 /*
- * Round-trip times and the retransmission timeout (RFC 6298 §2), and the timestamp clock (RFC 7323 §5.4).
- * Departure: the minimum RTO is 200 ms and is added to srtt, as Linux does, so that a delayed ACK of 40 ms never meets it.
+ * Round-trip times and the retransmission timeout (RFC 6298 §2), and the timestamp clock (RFC 7323
+ * §5.4). Departure: the minimum RTO is 200 ms and is added to srtt, as Linux does, so that a
+ * delayed ACK of 40 ms never meets it.
  */
 #include "core/stack/tcb.h"
 
@@ -20,7 +21,10 @@ void tcp_rtt_sample(struct tcp *t, nsec rtt)
 	t->rto = nsec_min(t->srtt + nsec_max(4 * t->rttvar, TCP_RTO_MIN), TCP_RTO_MAX);
 }
 
-/* A millisecond clock with an offset per connection, so that it tells nothing about the host's uptime. */
+/*
+ * A millisecond clock with an offset per connection, so that it tells nothing about the host's
+ * uptime.
+ */
 uint32_t tcp_ts_now(const struct tcp *t, nsec now)
 {
 	return (uint32_t)(now / MSEC) + t->ts_offset;

@@ -1,6 +1,6 @@
 /*
- * The socket calls and the life of a control block: created here, ended by tcp_finish, freed by the reaper
- * at the end of tcp_poll. Calls record what is due; tcp_output does it.
+ * The socket calls and the life of a control block: created here, ended by tcp_finish, freed by the
+ * reaper at the end of tcp_poll. Calls record what is due; tcp_output does it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -290,7 +290,10 @@ int tcp_connect(struct tcp *t, const struct endpoint *remote, nsec now)
 		err = tcp_port_pick(t, remote);
 	if (!err) {
 		t->remote = *remote;
-		/* A bound port whose four-tuple is taken is the caller's fault: EADDRNOTAVAIL, as Linux. */
+		/*
+		 * A bound port whose four-tuple is taken is the caller's fault: EADDRNOTAVAIL, as
+		 * Linux.
+		 */
 		err = tcp_table_insert(t) ? -EADDRNOTAVAIL : 0;
 	}
 	if (err) {
@@ -381,7 +384,9 @@ int tcp_shutdown(struct tcp *t, nsec now)
 	return 0;
 }
 
-/* RFC 9293 §3.10.4: the FIN stands behind everything queued; SYN-RECEIVED closes once established. */
+/*
+ * RFC 9293 §3.10.4: the FIN stands behind everything queued; SYN-RECEIVED closes once established.
+ */
 void tcp_begin_close(struct tcp *t, nsec now)
 {
 	if (t->snd.fin_queued)

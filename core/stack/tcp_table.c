@@ -1,10 +1,10 @@
 /*
- * The tables: connections by four-tuple (keyed hash, so that nobody can aim at one bucket), local ports, and
- * the ephemeral ports of RFC 6056.
+ * The tables: connections by four-tuple (keyed hash, so that nobody can aim at one bucket), local
+ * ports, and the ephemeral ports of RFC 6056.
  *
- * A port entry exists while a socket uses the port. Whoever bound it by name is checked against all others
- * there; a port picked by connect is shared by connections to different peers, as long as the four-tuple is
- * free: that is what lets one client hold more connections than there are ports.
+ * A port entry exists while a socket uses the port. Whoever bound it by name is checked against all
+ * others there; a port picked by connect is shared by connections to different peers, as long as
+ * the four-tuple is free: that is what lets one client hold more connections than there are ports.
  */
 #include "core/stack/tcp_table.h"
 
@@ -169,7 +169,10 @@ void tcp_port_release(struct tcp *t)
 	}
 }
 
-/* Linux's rule (bind(2), socket(7)): overlapping addresses clash unless both said SO_REUSEADDR and nobody listens, or both SO_REUSEPORT. */
+/*
+ * Linux's rule (bind(2), socket(7)): overlapping addresses clash unless both said SO_REUSEADDR and
+ * nobody listens, or both SO_REUSEPORT.
+ */
 static bool binds_clash(const struct tcp *t, const struct ipaddr *addr, const struct tcp *other)
 {
 	if (other->listener || (!other->owned && other->state == TCPS_CLOSED))
@@ -232,7 +235,10 @@ int tcp_port_inherit(struct tcp *child, const struct tcp *listener)
 	return port_attach(child, listener->local.port);
 }
 
-/* A port that somebody bound by name (or listens on) is not shared with a connect that did not ask for it. */
+/*
+ * A port that somebody bound by name (or listens on) is not shared with a connect that did not ask
+ * for it.
+ */
 static bool port_is_exclusive(struct stack *s, uint16_t number)
 {
 	struct tcp_port *p = port_find(s, number);
@@ -246,7 +252,10 @@ static bool port_is_exclusive(struct stack *s, uint16_t number)
 	return false;
 }
 
-/* RFC 6056 §3.3.3, hash-based: unpredictable from outside, yet the same peer sees ports in sequence, so TIME-WAIT is met last. */
+/*
+ * RFC 6056 §3.3.3, hash-based: unpredictable from outside, yet the same peer sees ports in
+ * sequence, so TIME-WAIT is met last.
+ */
 int tcp_port_pick(struct tcp *t, const struct endpoint *remote)
 {
 	enum { RANGE = TCP_PORT_EPHEMERAL_MAX - TCP_PORT_EPHEMERAL_MIN + 1 };
@@ -267,7 +276,10 @@ int tcp_port_pick(struct tcp *t, const struct endpoint *remote)
 	return -EADDRNOTAVAIL;
 }
 
-/* With several listeners (SO_REUSEPORT) the four-tuple chooses; a named address is nearer than "any". */
+/*
+ * With several listeners (SO_REUSEPORT) the four-tuple chooses; a named address is nearer than
+ * "any".
+ */
 struct tcp *tcp_table_find_listener(
 	struct stack *s, const struct endpoint *local, const struct endpoint *remote)
 {

@@ -1,6 +1,6 @@
 /*
- * Where the stack's TCP sockets are: the table of connections by four-tuple, the table of local ports, and
- * the lists that stack_poll walks.
+ * Where the stack's TCP sockets are: the table of connections by four-tuple, the table of local
+ * ports, and the lists that stack_poll walks.
  */
 #ifndef TEECEE_STACK_TCP_TABLE_H
 #define TEECEE_STACK_TCP_TABLE_H
@@ -20,15 +20,17 @@ struct tcp;
 struct tcp_port;
 
 struct tcp_table {
-	struct list *conn; /* buckets by four-tuple; a power of two, grown with the number of connections */
+	struct list *
+		/* buckets by four-tuple; a power of two, grown with the number of connections */
+		conn;
 	size_t nbuckets, nconn;
-	struct list *port; /* buckets of struct tcp_port by port number, PORT_BUCKETS of them */
-	struct list due;    /* connections that have something to send: tcp_output visits them */
-	struct list events; /* sockets with events for the owner */
-	struct list all;    /* every socket but the dead */
-	struct list dead;   /* freed at the end of tcp_poll */
+	struct list *port;     /* buckets of struct tcp_port by port number, PORT_BUCKETS of them */
+	struct list due;       /* connections that have something to send: tcp_output visits them */
+	struct list events;    /* sockets with events for the owner */
+	struct list all;       /* every socket but the dead */
+	struct list dead;      /* freed at the end of tcp_poll */
 	struct list time_wait; /* oldest first */
-	struct list spare;  /* struct txseg to use again, so that no packet costs a malloc */
+	struct list spare;     /* struct txseg to use again, so that no packet costs a malloc */
 	unsigned nspare;
 	unsigned nsocks;      /* without TIME-WAIT */
 	nsec cookies_until;    /* an ACK may bring a SYN cookie back; 0: none was sent */

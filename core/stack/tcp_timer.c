@@ -1,7 +1,8 @@
 /*
- * A connection's clocks. Each kind has a deadline; one wheel timer stands at the earliest of them or earlier
- * (a deadline that moves away leaves it where it is: it then fires early, finds nothing due and moves on). That keeps
- * the per-packet cost of re-arming the retransmission timer at one store.
+ * A connection's clocks. Each kind has a deadline; one wheel timer stands at the earliest of them
+ * or earlier (a deadline that moves away leaves it where it is: it then fires early, finds nothing
+ * due and moves on). That keeps the per-packet cost of re-arming the retransmission timer at one
+ * store.
  */
 #include <errno.h>
 
@@ -114,13 +115,17 @@ static void on_rexmit(struct tcp *t, nsec now)
 	tcp_due(t);
 }
 
-/* RFC 9293 §3.8.6.1: probes back off like retransmissions, and go on for as long as the peer answers them. */
+/*
+ * RFC 9293 §3.8.6.1: probes back off like retransmissions, and go on for as long as the peer
+ * answers them.
+ */
 static void on_persist(struct tcp *t, nsec now)
 {
 	nsec user = t->option[TCP_OPT_USER_TIMEOUT], wait = t->rto;
 
 	if (t->snd.wnd >
-		0) { /* open, but too little for a full segment: it goes now (RFC 9293 §3.8.6.2.1) */
+		/* open, but too little for a full segment: it goes now (RFC 9293 §3.8.6.2.1) */
+		0) {
 		tcp_output_forced(t, now);
 		return;
 	}

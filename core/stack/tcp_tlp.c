@@ -1,7 +1,8 @@
 /*
- * Tail loss probes (RFC 8985 §7). When the last segments of a burst are lost nothing comes back that could tell, and
- * only the RTO would: the probe timeout, about two round trips, sends one segment instead, whose SACK lets RACK see
- * the loss. The probe is new data if there is some, else the last segment again.
+ * Tail loss probes (RFC 8985 §7). When the last segments of a burst are lost nothing comes back
+ * that could tell, and only the RTO would: the probe timeout, about two round trips, sends one
+ * segment instead, whose SACK lets RACK see the loss. The probe is new data if there is some, else
+ * the last segment again.
  *
  * The timer is REXMIT's: it stands for the PTO (t->tlp.armed) or for the RTO, never for both.
  */
@@ -48,7 +49,10 @@ void tcp_probe(struct tcp *t, nsec now)
 	tcp_arm_rexmit(t, now);
 }
 
-/* RFC 8985 §7.4: did the probe repair a loss that nothing else has seen? Then the window pays for it. */
+/*
+ * RFC 8985 §7.4: did the probe repair a loss that nothing else has seen? Then the window pays for
+ * it.
+ */
 void tcp_probe_ack(struct tcp *t, const struct ack_result *r, nsec now)
 {
 	if (!t->tlp.outstanding)

@@ -20,7 +20,8 @@ struct timer {
 	nsec deadline; /* meaningful while armed */
 	uint8_t level, slot;
 	bool armed;
-	void (*fire)(struct timer *t, nsec now); /* the timer is unarmed when it is called and may arm itself */
+	/* the timer is unarmed when it is called and may arm itself */
+	void (*fire)(struct timer *t, nsec now);
 };
 
 struct timers {

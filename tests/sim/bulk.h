@@ -1,5 +1,6 @@
 /*
- * Timed bulk flows over one simulated wire, from side 0 to side 1: what a controller makes of a bottleneck.
+ * Timed bulk flows over one simulated wire, from side 0 to side 1: what a controller makes of a
+ * bottleneck.
  */
 #ifndef TEECEE_TESTS_SIM_BULK_H
 #define TEECEE_TESTS_SIM_BULK_H
@@ -23,7 +24,10 @@ struct bulk {
 	nsec duration; /* from warmup on */
 };
 
-/* Runs all flows for warmup + duration of virtual time; the programs read and write as fast as they can. */
+/*
+ * Runs all flows for warmup + duration of virtual time; the programs read and write as fast as they
+ * can.
+ */
 void bulk_run(struct sim *s, struct bulk *b);
 
 /* bit/s of one flow during `duration`. */

@@ -191,7 +191,9 @@ bool sim_step(struct sim *s, nsec until)
 
 /* --- the transfer --- */
 
-/* Byte n of a direction: a pattern with no short period, so that a shifted or repeated piece shows. */
+/*
+ * Byte n of a direction: a pattern with no short period, so that a shifted or repeated piece shows.
+ */
 static uint8_t pattern(unsigned side, uint64_t n)
 {
 	return (uint8_t)((n * 0x9e3779b97f4a7c15 >> 56) ^ (n >> 8) ^ side * 0x5a);
@@ -291,6 +293,7 @@ bool sim_run_flow(struct sim *s, struct sim_flow *f, nsec limit)
 
 	f->began_at = s->now;
 	f->listener = tcp_new(s->side[1].stack, NULL);
+	tcp_set_option(f->listener, TCP_OPT_REUSEADDR, 1, s->now);
 	tcp_bind(f->listener, &server);
 	tcp_listen(f->listener, 8, s->now);
 	f->conn[0] = tcp_new(s->side[0].stack, NULL);

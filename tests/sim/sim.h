@@ -1,10 +1,11 @@
 /*
- * A simulated network: two stacks joined by a wire, in virtual time. Every run is reproducible from its
- * seed. Super-segments are cut into frames before the wire, so loss hits what a real wire carries.
+ * A simulated network: two stacks joined by a wire, in virtual time. Every run is reproducible from
+ * its seed. Super-segments are cut into frames before the wire, so loss hits what a real wire
+ * carries.
  *
- * The wire, each direction on its own: rate and drop-tail queue, then delay with jitter, and on entry loss (Bernoulli,
- * a Gilbert-Elliott burst model, a 64-bit mask for the first 64 frames that carry TCP), reordering, duplication and
- * corruption of one bit.
+ * The wire, each direction on its own: rate and drop-tail queue, then delay with jitter, and on
+ * entry loss (Bernoulli, a Gilbert-Elliott burst model, a 64-bit mask for the first 64 frames that
+ * carry TCP), reordering, duplication and corruption of one bit.
  */
 #ifndef TEECEE_TESTS_SIM_SIM_H
 #define TEECEE_TESTS_SIM_SIM_H
@@ -25,7 +26,8 @@ struct sim_wire {
 	uint32_t queue; /* bytes that may wait for the rate; 0: unbounded */
 	uint32_t loss;
 	uint32_t burst_begin,
-		burst_end; /* Gilbert-Elliott: into and out of the bad state, in which all is lost */
+		/* Gilbert-Elliott: into and out of the bad state, in which all is lost */
+		burst_end;
 	uint32_t reorder;  /* held back by reorder_delay */
 	nsec reorder_delay;
 	uint32_t duplicate;
@@ -60,7 +62,10 @@ void sim_free(struct sim *s);
 uint64_t sim_random(struct sim *s);
 struct endpoint sim_endpoint(unsigned side, uint16_t port);
 
-/* Advances to the next frame or deadline, at most to `until`: false when nothing is left to happen before it. */
+/*
+ * Advances to the next frame or deadline, at most to `until`: false when nothing is left to happen
+ * before it.
+ */
 bool sim_step(struct sim *s, nsec until);
 
 /* Polls both stacks at the current time: after socket calls. */
@@ -79,8 +84,8 @@ struct sim_flow {
 };
 
 /*
- * Connects side 0 to side 1 and runs until both programs have read everything and the EOF, or `limit` of virtual
- * time has passed. True: all arrived, in order, nothing invented.
+ * Connects side 0 to side 1 and runs until both programs have read everything and the EOF, or
+ * `limit` of virtual time has passed. True: all arrived, in order, nothing invented.
  */
 bool sim_run_flow(struct sim *s, struct sim_flow *f, nsec limit);
 

@@ -1,7 +1,7 @@
 /*
- * The golden table: goodput by controller, round trip, queue and loss, in virtual time and therefore exact. A
- * change of behaviour shows as a change of tests/sim/golden.txt, to be looked at and committed with the change that
- * caused it: GOLDEN_WRITE=1 writes the file anew.
+ * The golden table: goodput by controller, round trip, queue and loss, in virtual time and
+ * therefore exact. A change of behaviour shows as a change of tests/sim/golden.txt, to be looked at
+ * and committed with the change that caused it: GOLDEN_WRITE=1 writes the file anew.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,7 @@
 /*
- * Whole transfers between two stacks in virtual time: every byte arrives once, in order, whatever the wire
- * does; memory returns to zero. SIM_SEEDS sets how many random networks are tried, SIM_SEED replays one.
+ * Whole transfers between two stacks in virtual time: every byte arrives once, in order, whatever
+ * the wire does; memory returns to zero. SIM_SEEDS sets how many random networks are tried,
+ * SIM_SEED replays one.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -140,7 +141,9 @@ static void random_wire(struct sim *s, struct sim_wire *w)
 	w->corrupt = up_to(s, 2) ? 0 : up_to(s, 600);
 }
 
-/* Bursts can swallow every SYN or ARP request there is: then the right answer is an honest errno. */
+/*
+ * Bursts can swallow every SYN or ARP request there is: then the right answer is an honest errno.
+ */
 static bool never_connected(const struct sim_flow *f)
 {
 	return (f->error[0] == ETIMEDOUT || f->error[0] == EHOSTUNREACH) && f->sent[0] == 0 &&
