@@ -1,16 +1,17 @@
 /*
- * Listeners. Each connection that the stack has accepted becomes a socket for the program: an AF_UNIX socket
- * that we connect to our own data name (a raw getpeername on it must say whose it is, as on the program's own
- * sockets), accept ourselves, and pass through the listener's socket, one message each.
+ * Listeners. Each connection that the stack has accepted becomes a socket for the program: an
+ * AF_UNIX socket that we connect to our own data name (a raw getpeername on it must say whose it
+ * is, as on the program's own sockets), accept ourselves, and pass through the listener's socket,
+ * one message each.
  *
- * OUR OWN AMONG THE NEWCOMERS. A connection to our data name is ours when SO_PEERCRED shows our pid, and our
- * own arrive in the order in which we made them: `selfs` is a queue. It is usually taken in the same breath; when
- * fds are short it waits like everybody.
+ * OUR OWN AMONG THE NEWCOMERS. A connection to our data name is ours when SO_PEERCRED shows our
+ * pid, and our own arrive in the order in which we made them: `selfs` is a queue. It is usually
+ * taken in the same breath; when fds are short it waits like everybody.
  *
- * HOW MANY. The send buffer of our end of the listener is small (accept_bound), so that about 64 connections
- * wait in it, un-taken, fully alive; then it is not writable and the rest wait in the stack's backlog, where
- * the kernel would keep them. What is un-taken when the listener closes is closed by the kernel with the
- * message it is in, which looks to us like any program's close.
+ * HOW MANY. The send buffer of our end of the listener is small (accept_bound), so that about 64
+ * connections wait in it, un-taken, fully alive; then it is not writable and the rest wait in the
+ * stack's backlog, where the kernel would keep them. What is un-taken when the listener closes is
+ * closed by the kernel with the message it is in, which looks to us like any program's close.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -49,7 +50,10 @@ static int connect_self(const struct engine *e)
 
 	if (fd < 0)
 		return -errno;
-	/* The program expects a blocking socket; the connect must not block, it is we who would accept. */
+	/*
+	 * The program expects a blocking socket; the connect must not block, it is we who would
+	 * accept.
+	 */
 	if (connect(fd, (struct sockaddr *)&name, len) < 0 || fcntl(fd, F_SETFL, O_RDWR) < 0 ||
 		send(fd, "", 1, MSG_NOSIGNAL) != 1) {
 		int error = errno;
@@ -68,7 +72,10 @@ static void starve(struct engine *e, struct sock *l)
 		list_append(&e->starved, &l->starved_link);
 }
 
-/* The listener's next connection starts on its way through our data name: false when there is none, or no fd. */
+/*
+ * The listener's next connection starts on its way through our data name: false when there is none,
+ * or no fd.
+ */
 static bool take_next(struct engine *e, struct sock *l)
 {
 	struct self *self;
@@ -92,7 +99,9 @@ static bool take_next(struct engine *e, struct sock *l)
 	return true;
 }
 
-/* What a program's request would have told: the options are the listener's, as Linux inherits them. */
+/*
+ * What a program's request would have told: the options are the listener's, as Linux inherits them.
+ */
 static bool furnish(struct engine *e, struct sock *s, const struct sock *l, int program)
 {
 	uint64_t cookie;

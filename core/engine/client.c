@@ -1,7 +1,7 @@
 /*
- * The control channel, one per process: who are you, are we of one mind (HELLO, answered as soon as the address
- * is ours), and then setsockopt messages that nobody waits for. A client owns nothing: when its process ends,
- * its connections are ended by their own sockets.
+ * The control channel, one per process: who are you, are we of one mind (HELLO, answered as soon as
+ * the address is ours), and then setsockopt messages that nobody waits for. A client owns nothing:
+ * when its process ends, its connections are ended by their own sockets.
  */
 #include <errno.h>
 #include <sodium.h>
@@ -156,7 +156,10 @@ static void answer(struct engine *e, struct client *c)
 		welcome(e, c);
 }
 
-/* The order of a program's calls is kept where it can be seen: what was written before CORK ends goes first. */
+/*
+ * The order of a program's calls is kept where it can be seen: what was written before CORK ends
+ * goes first.
+ */
 static void serve_setopt(struct engine *e, const struct ipc_setopt *m)
 {
 	struct sock *s = table_sock(e, m->cookie);

@@ -1,6 +1,6 @@
 /*
- * What happens to a sock, from two sides: its fd (conn_serve) and the stack (conn_event). sock.h has the
- * states and what ends a connection; here they are acted out.
+ * What happens to a sock, from two sides: its fd (conn_serve) and the stack (conn_event). sock.h
+ * has the states and what ends a connection; here they are acted out.
  */
 #include <errno.h>
 #include <sys/epoll.h>
@@ -8,7 +8,10 @@
 
 #include "core/engine/sock.h"
 
-/* How long a program's close may go unnoticed while both directions are shut and the peer owes an ACK. */
+/*
+ * How long a program's close may go unnoticed while both directions are shut and the peer owes an
+ * ACK.
+ */
 #define LINGER_INTERVAL (1 * SEC)
 
 static void reset(struct engine *e, struct sock *s)
@@ -23,7 +26,10 @@ static int64_t linger_of(const struct sock *s)
 	return s->slot ? s->slot->info.option[IPC_OPT_LINGER] : -1;
 }
 
-/* The program is gone: SO_LINGER of 0 seconds throws away what is queued, otherwise it is sent, then FIN. */
+/*
+ * The program is gone: SO_LINGER of 0 seconds throws away what is queued, otherwise it is sent,
+ * then FIN.
+ */
 static void closed_by_program(struct engine *e, struct sock *s)
 {
 	if (linger_of(s) == 0)
@@ -32,7 +38,10 @@ static void closed_by_program(struct engine *e, struct sock *s)
 		sock_free_clean(e, s);
 }
 
-/* HUP before we shut anything: a close, or shutdown(SHUT_RDWR); which matters only if there is unread data. */
+/*
+ * HUP before we shut anything: a close, or shutdown(SHUT_RDWR); which matters only if there is
+ * unread data.
+ */
 static bool looks_closed(const struct sock *s)
 {
 	if (!(s->events & EPOLLHUP) || s->recv == RECV_SHUT)

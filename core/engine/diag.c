@@ -1,7 +1,8 @@
 /*
- * The one question that poll flags cannot answer: both ends shut their write sides, has the other one been
- * closed since? sock_diag(7) shows the peer's inode of an AF_UNIX socket; a closed peer has none. The kernel
- * walks every AF_UNIX socket of the machine for the answer (15 µs on an idle one), so it is asked rarely.
+ * The one question that poll flags cannot answer: both ends shut their write sides, has the other
+ * one been closed since? sock_diag(7) shows the peer's inode of an AF_UNIX socket; a closed peer
+ * has none. The kernel walks every AF_UNIX socket of the machine for the answer (15 µs on an idle
+ * one), so it is asked rarely.
  */
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
@@ -18,7 +19,9 @@ struct question {
 	struct unix_diag_req r;
 };
 
-/* The attribute UNIX_DIAG_PEER of the answer: the inode, 0 without a peer, -1 when it is no answer. */
+/*
+ * The attribute UNIX_DIAG_PEER of the answer: the inode, 0 without a peer, -1 when it is no answer.
+ */
 static int64_t peer_inode(const char *answer, size_t len)
 {
 	size_t at = NLMSG_LENGTH(sizeof(struct unix_diag_msg));
@@ -46,16 +49,13 @@ static int64_t peer_inode(const char *answer, size_t len)
 bool diag_peer_closed(int fd)
 {
 	struct question q = {
-		.h = {.nlmsg_len = sizeof(q),
-			.nlmsg_type = SOCK_DIAG_BY_FAMILY,
-			.nlmsg_flags = NLM_F_REQUEST},
-		.r =
-			{
-				.sdiag_family = AF_UNIX,
-				.udiag_states = UINT32_MAX,
-				.udiag_show = UDIAG_SHOW_PEER,
-				.udiag_cookie = {UINT32_MAX, UINT32_MAX}, /* any */
-			},
+		.h.nlmsg_len = sizeof(q),
+		.h.nlmsg_type = SOCK_DIAG_BY_FAMILY,
+		.h.nlmsg_flags = NLM_F_REQUEST,
+		.r.sdiag_family = AF_UNIX,
+		.r.udiag_states = UINT32_MAX,
+		.r.udiag_show = UDIAG_SHOW_PEER,
+		.r.udiag_cookie = {UINT32_MAX, UINT32_MAX}, /* any */
 	};
 	char answer[1024];
 	struct stat st;

@@ -1,31 +1,35 @@
 /*
- * The engine: one process that owns the stack and its link, and serves every program that was started with
- * the shim. Read this, then sock.h (the life of a connection), loop.c, conn.c and the two pumps.
+ * The engine: one process that owns the stack and its link, and serves every program that was
+ * started with the shim. Read this, then sock.h (the life of a connection), loop.c, conn.c and the
+ * two pumps.
  *
  * ONE TURN OF THE LOOP (loop.c). One epoll, one clock reading, always the same order:
  *
- *	1. newcomers      programs in the queue of the control or the data name come first: nobody waits in a
- *	                  backlog behind somebody else's bulk transfer
- *	2. control        setsockopt messages, before any data of this turn: a program that sets an option and
- *	                  then closes or writes finds the option in force
+ *	1. newcomers      programs in the queue of the control or the data name come first: nobody
+ *	                  waits in a backlog behind somebody else's bulk transfer
+ *	2. control        setsockopt messages, before any data of this turn: a program that sets an
+ *	                  option and then closes or writes finds the option in force
  *	3. link           at most a budget of frames into the stack, then the events they caused
  *	4. data sockets   those with an edge, and those that stopped before they were done
  *	5. stack          host_poll sends what is due, events are acted upon, until there are none
  *	6. table          what changed is written where the programs read it
- *	7. the dead       sockets that ended in this turn are freed; until here pointers to them are valid
+ *	7. the dead       sockets that ended in this turn are freed; until here pointers to them are
+ *	                  valid
  *
- * OWNERSHIP. The engine owns every sock (one per socket of a program that it knows) and every client (one
- * per process with a control channel). A sock owns its fd, its slot in the table and, from the first BIND,
- * CONNECT or LISTEN on, a handle of the stack. sock_free gives up all three in one place.
+ * OWNERSHIP. The engine owns every sock (one per socket of a program that it knows) and every
+ * client (one per process with a control channel). A sock owns its fd, its slot in the table and,
+ * from the first BIND, CONNECT or LISTEN on, a handle of the stack. sock_free gives up all three in
+ * one place.
  *
- * NOTHING BLOCKS, NOBODY IS TRUSTED. Every fd is non-blocking. What a client sends is checked before it is
- * used; a malformed message closes the socket it came on and is counted. The engine ends only by SIGTERM,
- * STOP, idleness, or when its interface is gone.
+ * NOTHING BLOCKS, NOBODY IS TRUSTED. Every fd is non-blocking. What a client sends is checked
+ * before it is used; a malformed message closes the socket it came on and is counted. The engine
+ * ends only by SIGTERM, STOP, idleness, or when its interface is gone.
  *
- * WHEN THE LINK FAILS. An interface that goes down does what it does to the kernel's own connections:
- * nothing. Segments are lost, retransmission carries the connections over if it comes back, otherwise they time
- * out; a connect while it is down fails with ENETDOWN. An interface that is *gone* never comes back under the same
- * link: every connection ends with ENETDOWN and the engine leaves, so that the next socket starts a new one.
+ * WHEN THE LINK FAILS. An interface that goes down does what it does to the kernel's own
+ * connections: nothing. Segments are lost, retransmission carries the connections over if it comes
+ * back, otherwise they time out; a connect while it is down fails with ENETDOWN. An interface that
+ * is *gone* never comes back under the same link: every connection ends with ENETDOWN and the
+ * engine leaves, so that the next socket starts a new one.
  */
 #ifndef TEECEE_ENGINE_ENGINE_H
 #define TEECEE_ENGINE_ENGINE_H
@@ -49,12 +53,11 @@ struct host;
 struct sock;
 
 enum {
-	ENGINE_BACKLOG = 4096, /* programs between connect and our accept; as net.core.somaxconn */
-	ENGINE_SOCKS_MAX = 131072, /* bounds the table, whatever RLIMIT_NOFILE says */
-	ENGINE_FD_RESERVE =
-		128,         /* below RLIMIT_NOFILE: our own, and those refused but not yet told */
-	ENGINE_FD_LAST = 16, /* fewer left: accept nobody until one is closed */
-	ENGINE_SCRATCH_LEN = 16 << 10, /* a request, or bytes that are read only to be forgotten */
+	ENGINE_BACKLOG = 4096,         /* programs before our accept: as net.core.somaxconn */
+	ENGINE_SOCKS_MAX = 131072,     /* bounds the table, whatever RLIMIT_NOFILE says */
+	ENGINE_FD_RESERVE = 128,       /* our own fds, and those refused but not yet told */
+	ENGINE_FD_LAST = 16,           /* fewer left: accept nobody until one is closed */
+	ENGINE_SCRATCH_LEN = 16 << 10, /* a request, or bytes read only to be forgotten */
 };
 
 /* The order of a turn. */
@@ -99,14 +102,12 @@ struct engine {
 
 	struct list clients;
 	struct list socks;
-	struct list due;   /* socks to be served in step 4 */
-	struct list dirty; /* socks whose slot is behind */
-	struct list
-		unsettled; /* socks with bytes the peer has not acknowledged: their slot goes stale by itself */
-	struct list
-		lingering; /* both directions shut, FIN not acknowledged: did the program close? */
-	struct list selfs; /* accepted connections on their way through our own data name */
-	struct list starved; /* listeners that wait for a free fd */
+	struct list due;       /* socks to be served in step 4 */
+	struct list dirty;     /* socks whose slot is behind */
+	struct list unsettled; /* socks with unacknowledged bytes: ACKs alone age their slot */
+	struct list lingering; /* socks shut both ways, FIN unacknowledged: did the program close? */
+	struct list selfs;     /* accepted connections on their way through our own data name */
+	struct list starved;   /* listeners that wait for a free fd */
 	struct list dead;
 	unsigned nclients, nsocks, fd_limit;
 
@@ -114,7 +115,7 @@ struct engine {
 	nsec idle_since; /* NSEC_NEVER: busy */
 	nsec linger_at;  /* next look at `lingering` */
 	nsec retry_at;   /* next try for those who wait for an fd */
-	nsec leave_at;    /* the address is somebody else's: refusing programs until then */
+	nsec leave_at;   /* the address is somebody else's: refusing programs until then */
 	bool stopping;
 	struct engine_counters counters;
 	uint8_t scratch[ENGINE_SCRATCH_LEN];
@@ -124,8 +125,9 @@ struct engine {
 void engine_init(struct engine *e, const struct settings *settings);
 
 /*
- * startup.c: 0, or a positive errno with one line in `error`. engine_claim_name makes us the one engine of our
- * settings: EADDRINUSE means that there is one. engine_start does the rest; when it fails, those who wait are told.
+ * startup.c: 0, or a positive errno with one line in `error`. engine_claim_name makes us the one
+ * engine of our settings: EADDRINUSE means that there is one. engine_start does the rest; when it
+ * fails, those who wait are told.
  */
 int engine_claim_name(struct engine *e, char error[static IPC_TEXT_LEN]);
 int engine_start(struct engine *e, char error[static IPC_TEXT_LEN]);
@@ -136,37 +138,51 @@ void engine_stop(struct engine *e);
 /* loop.c */
 int loop_open(struct engine *e);
 void loop_run(struct engine *e);
-void loop_turn(struct engine *e, struct epoll_event *events,
-	int n); /* one turn, after the sleep; e->now is set */
 int loop_add(struct engine *e, struct source *src, uint32_t events);
 void loop_rearm(struct engine *e, struct source *src, uint32_t events);
-void loop_sources(struct engine *e); /* names, link and signals into the epoll */
-bool loop_run_events(struct engine
-		*e); /* acts on the stack's events until there are none; whether there was one */
-void loop_bury(struct engine *e); /* frees what ended, and lets those in who waited for an fd */
+
+/* Names, link and signals into the epoll. */
+void loop_sources(struct engine *e);
+
+/* One turn, after the sleep; e->now is set. */
+void loop_turn(struct engine *e, struct epoll_event *events, int n);
+
+/* Acts on the stack's events until there are none; whether there was one. */
+bool loop_run_events(struct engine *e);
+
+/* Frees what ended, and lets those in who waited for an fd. */
+void loop_bury(struct engine *e);
 
 /* client.c: the control channel. */
 void client_accept_ready(struct engine *e, struct source *src, uint32_t events);
-void clients_answer(struct engine *e); /* the address is ours: WELCOME for who waits */
-void clients_refuse(
-	struct engine *e, int error, const char *text); /* everybody, and whoever is in the queue */
 void clients_close(struct engine *e);
+
+/* The address is ours: WELCOME for those who wait. */
+void clients_answer(struct engine *e);
+
+/* Everybody who waits, also in the queue, is told why not. */
+void clients_refuse(struct engine *e, int error, const char *text);
 
 /* table.c */
 int table_open(struct engine *e, unsigned max_socks);
 void table_close(struct engine *e);
 bool table_claim(struct engine *e, struct sock *s, uint64_t cookie); /* false: taken, or no room */
 struct sock *table_sock(const struct engine *e, uint64_t cookie);
-void table_write(struct engine *e, struct sock *s); /* the slot, now */
-void table_release(
-	struct engine *e, struct sock *s, int error); /* the slot is DEAD and keeps `error` */
 void table_flush(struct engine *e);
+
+/* The slot, now. */
+void table_write(struct engine *e, struct sock *s);
+
+/* The slot is DEAD and keeps `error`. */
+void table_release(struct engine *e, struct sock *s, int error);
 
 /* options.c: applies an option to the sock's connection (if there is one yet) and to its slot. */
 int option_apply(struct engine *e, struct sock *s, enum ipc_option o, int64_t value);
 void option_apply_all(struct engine *e, struct sock *s, uint32_t set, const int64_t *value);
 
-/* diag.c: whether the other end of an AF_UNIX socket has been closed; false when nobody can tell. */
+/*
+ * diag.c: whether the other end of an AF_UNIX socket has been closed; false when nobody can tell.
+ */
 bool diag_peer_closed(int fd);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * The loop: see engine.h for the order of a turn. Data sockets are edge-triggered and remember their edges
- * themselves (sock.events, engine.due); everything else is level-triggered.
+ * The loop: see engine.h for the order of a turn. Data sockets are edge-triggered and remember
+ * their edges themselves (sock.events, engine.due); everything else is level-triggered.
  */
 #include <errno.h>
 #include <net/if.h>
@@ -18,17 +18,19 @@
 
 enum {
 	EVENTS_PER_TURN = 512,
-	STACK_ROUNDS =
-		8, /* events cause sending, sending causes events (within the stack's own address) */
+	STACK_ROUNDS = 8, /* sending causes events, where the peer is ourselves */
 };
 
 /*
- * An address that somebody else has: the answer to our probe comes faster than the program that started us
- * can connect, so we stay to tell it, and whoever else asks meanwhile.
+ * An address that somebody else has: the answer to our probe comes faster than the program that
+ * started us can connect, so we stay to tell it, and whoever else asks meanwhile.
  */
 #define REFUSAL_TIME (1 * SEC)
 
-/* Paused listeners are tried again even if none of our own fds was closed: the table was the system's. */
+/*
+ * Paused listeners are tried again even if none of our own fds was closed: the table was the
+ * system's.
+ */
 #define RETRY_INTERVAL (100 * MSEC)
 
 int loop_open(struct engine *e)
@@ -89,11 +91,8 @@ static void dispatch(struct engine *e, struct epoll_event *events, int n, enum s
 
 		if (src->class != class)
 			continue;
-		uint32_t was = events[i].events;
-
-		events[i].data.ptr =
-			&served; /* a client may free itself: not to be looked at again */
-		src->ready(e, src, was);
+		events[i].data.ptr = &served; /* it may free itself: not to be looked at again */
+		src->ready(e, src, events[i].events);
 	}
 }
 
@@ -151,7 +150,10 @@ static void end_connections(struct engine *e)
 		sock_free(e, LIST_ENTRY(link, struct sock, link), ENETDOWN);
 }
 
-/* The link said ENETDOWN. A connect asks again and again whether it still is; see engine.h for what follows. */
+/*
+ * The link said ENETDOWN. A connect asks again and again whether it still is; see engine.h for what
+ * follows.
+ */
 static void look_at_interface(struct engine *e)
 {
 	struct ifreq r = {0};
@@ -191,8 +193,9 @@ static void signal_ready(struct engine *e, struct source *src, uint32_t events)
 
 void loop_sources(struct engine *e)
 {
-	e->link =
-		(struct source){.fd = host_fd(e->host), .class = SOURCE_LINK, .ready = link_ready};
+	e->link.fd = host_fd(e->host);
+	e->link.class = SOURCE_LINK;
+	e->link.ready = link_ready;
 	e->signals.class = SOURCE_CONTROL;
 	e->signals.ready = signal_ready;
 	e->control.class = SOURCE_ACCEPT;

@@ -1,9 +1,10 @@
 /*
- * teecee-engine: started by libteecee.so when a program needs it and there is none, or by hand. It takes no
- * arguments; the TEECEE_* variables of its environment are its configuration (settings.h).
+ * teecee-engine: started by libteecee.so when a program needs it and there is none, or by hand. It
+ * takes no arguments; the TEECEE_* variables of its environment are its configuration (settings.h).
  *
- * Whoever starts it may pass a pipe as fd 3 and gets one line: "ok" when programs can connect to the control
- * name (of this engine, or of the one that was there first), or "ERRNO TEXT". Without a pipe the text goes to stderr.
+ * Whoever starts it may pass a pipe as fd 3 and gets one line: "ok" when programs can connect to
+ * the control name (of this engine, or of the one that was there first), or "ERRNO TEXT". Without a
+ * pipe the text goes to stderr.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /*
- * Network to program. In-order payload of a frame goes straight into the AF_UNIX socket (pump_deliver, called
- * by the stack in the middle of its input); only what does not fit waits in the receive ring, and closes the
- * window by waiting there. EPOLLOUT is asked for only while something waits: with it always in the interest
- * set, every read of the program would wake us.
+ * Network to program. In-order payload of a frame goes straight into the AF_UNIX socket
+ * (pump_deliver, called by the stack in the middle of its input); only what does not fit waits in
+ * the receive ring, and closes the window by waiting there. EPOLLOUT is asked for only while
+ * something waits: with it always in the interest set, every read of the program would wake us.
  */
 #include <errno.h>
 #include <poll.h>
@@ -10,7 +10,9 @@
 
 #include "core/engine/sock.h"
 
-/* Once full, an end is worth more memory: net.core.wmem_max bounds it (212,992 on stock systems). */
+/*
+ * Once full, an end is worth more memory: net.core.wmem_max bounds it (212,992 on stock systems).
+ */
 enum { SNDBUF_RAISED = 2 << 20 };
 
 static void raise_sndbuf(struct sock *s)
@@ -29,7 +31,10 @@ static bool program_is_gone(int fd)
 	return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR));
 }
 
-/* Sends what the program's socket takes: bytes taken, 0 when it is full or the program does not want them. */
+/*
+ * Sends what the program's socket takes: bytes taken, 0 when it is full or the program does not
+ * want them.
+ */
 static size_t hand_over(struct engine *e, struct sock *s, const struct iovec *data, int n)
 {
 	struct msghdr m = {.msg_iov = (struct iovec *)data, .msg_iovlen = (size_t)n};
@@ -44,7 +49,10 @@ static size_t hand_over(struct engine *e, struct sock *s, const struct iovec *da
 		sock_want_out(e, s, true);
 		return took > 0 ? (size_t)took : 0;
 	}
-	/* EPIPE: shut for reading, or closed; of a close the epoll will tell us, and what is unread matters then. */
+	/*
+	 * EPIPE: shut for reading, or closed; of a close the epoll will tell us, and what is unread
+	 * matters then.
+	 */
 	if (!program_is_gone(s->src.fd))
 		s->recv = RECV_DISCARD;
 	sock_due(e, s);

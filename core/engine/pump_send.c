@@ -1,18 +1,22 @@
 /*
- * Program to network: bytes move from the AF_UNIX queue straight into the stack's send ring, all of them, and
- * the last one stays in the queue as the residual byte.
+ * Program to network: bytes move from the AF_UNIX queue straight into the stack's send ring, all of
+ * them, and the last one stays in the queue as the residual byte.
  *
- * The queue begins with `held` bytes that were forwarded before. Two ways to take what follows them:
+ * The queue begins with `held` bytes that were forwarded before. Two ways to take what follows
+ * them:
  *
- *	small   one recvmsg(MSG_PEEK) of the held bytes (into scratch) and up to SMALL more (into the ring), then a
- *	        read that drops all but the last. What came back short was everything there is.
- *	bulk    FIONREAD says how much there is; a recvmsg without MSG_PEEK reads all but the last byte into the
- *	        ring, and a peek fetches the last one. No byte is copied twice.
+ *	small   one recvmsg(MSG_PEEK) of the held bytes (into scratch) and up to SMALL more (into
+ *	        the ring), then a read that drops all but the last. What came back short was
+ *	        everything there is.
+ *	bulk    FIONREAD says how much there is; a recvmsg without MSG_PEEK reads all but the last
+ *	        byte into the ring, and a peek fetches the last one. No byte is copied twice.
  *
- * A read that was full makes the next one a bulk read; a bulk read of little makes the next a small one.
+ * A read that was full makes the next one a bulk read; a bulk read of little makes the next a small
+ * one.
  *
- * If the ring is too small for what there is, it is filled by consuming and nothing is held: what remains in the
- * queue keeps the promise of the residual byte. The stack says TCP_EV_WRITE when there is room again.
+ * If the ring is too small for what there is, it is filled by consuming and nothing is held: what
+ * remains in the queue keeps the promise of the residual byte. The stack says TCP_EV_WRITE when
+ * there is room again.
  */
 #include <errno.h>
 #include <sys/ioctl.h>

@@ -1,8 +1,9 @@
 /*
- * Requests on a data socket: CONNECT, BIND, LISTEN. A request is looked at with MSG_PEEK and consumed, all but
- * its last byte, when it has been dealt with; for CONNECT that is when the connection is established, because
- * the reading is what makes the program's socket writable. A LISTEN request is never consumed: it fills
- * the program's send buffer, so that a listening fd does not poll writable.
+ * Requests on a data socket: CONNECT, BIND, LISTEN. A request is looked at with MSG_PEEK and
+ * consumed, all but its last byte, when it has been dealt with; for CONNECT that is when the
+ * connection is established, because the reading is what makes the program's socket writable. A
+ * LISTEN request is never consumed: it fills the program's send buffer, so that a listening fd does
+ * not poll writable.
  */
 #include <errno.h>
 #include <sodium.h>

@@ -1,5 +1,6 @@
 /*
- * Socks come and go here: accepted from the data name, freed at the end of the turn in which they ended.
+ * Socks come and go here: accepted from the data name, freed at the end of the turn in which they
+ * ended.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -7,39 +7,45 @@
  *	                       │ LISTEN              └──────────► freed          │ accepted connections
  *	                       └────────► LISTENING ─────────────────────────────┘ begin here
  *
- * THE RESIDUAL BYTE. The last byte that the program sent is never consumed while its connection lives, so that
- * the kernel turns whatever ends us into ECONNRESET on the program's side. `held` counts the bytes at
- * the head of the AF_UNIX queue that were forwarded already (or are padding) and were left there: at least one
- * whenever everything was forwarded. A request's own last byte is the first of them.
+ * THE RESIDUAL BYTE. The last byte that the program sent is never consumed while its connection
+ * lives, so that the kernel turns whatever ends us into ECONNRESET on the program's side. `held`
+ * counts the bytes at the head of the AF_UNIX queue that were forwarded already (or are padding)
+ * and were left there: at least one whenever everything was forwarded. A request's own last byte is
+ * the first of them.
  *
  * PROGRAM TO NETWORK (pump_send.c), `send`:
- *	SEND_OPEN      bytes move into the stack's send ring until the queue is empty or the ring is full;
- *	               TCP_EV_WRITE goes on
- *	SEND_ENDING    the program shut its write side or closed: what is still queued moves, then FIN
+ *	SEND_OPEN      bytes move into the stack's send ring until the queue is empty or the ring is
+ *	               full; TCP_EV_WRITE goes on
+ *	SEND_ENDING    the program shut its write side or closed: what is still queued moves, then
+ *	               FIN
  *	SEND_SHUT      our FIN is queued or sent
  *
  * NETWORK TO PROGRAM (pump_recv.c), `recv`:
- *	RECV_OPEN      payload goes straight into the AF_UNIX socket; once it is full (`full`), the receive ring
- *	               fills, the window closes, and EPOLLOUT goes on
- *	RECV_DISCARD   the program shut its read side: acknowledged and forgotten. (Linux would still let it
- *	               read data that arrives later: a stated departure)
+ *	RECV_OPEN      payload goes straight into the AF_UNIX socket; once it is full (`full`), the
+ *	               receive ring fills, the window closes, and EPOLLOUT goes on
+ *	RECV_DISCARD   the program shut its read side: acknowledged and forgotten. (Linux would
+ *	               still let it read data that arrives later: a stated departure)
  *	RECV_SHUT      the peer's FIN was passed on; nothing follows
  *
  * HOW IT ENDS (conn.c).
- *	program closed                 HUP: the rest is read, sent, then FIN (tcp_close). With data the program never read:
- *	                               ECONNRESET at our end, RST (RFC 2525 §2.17). With SO_LINGER {1,0}: RST
+ *	program closed                 HUP: the rest is read, sent, then FIN (tcp_close). With data
+ *	                               the program never read: ECONNRESET at our end, RST (RFC 2525
+ *	                               §2.17). With SO_LINGER {1,0}: RST
  *	program shut its write side    RDHUP: FIN behind the data
- *	program shut both              cannot be told from a close without asking UNIX_DIAG, which walks every AF_UNIX
- *	                               socket of the machine: taken for a close, except when data is waiting for
- *	                               the program, where it would mean RST: then we ask
- *	peer's FIN                     our write side is shut once everything is delivered. From then on HUP
- *	                               says nothing; FIN is sent for either, and `lingering` socks are asked about
- *	                               once a second until the peer has acknowledged it
+ *	program shut both              cannot be told from a close without asking UNIX_DIAG, which
+ *	                               walks every AF_UNIX socket of the machine: taken for a close,
+ *	                               except when data is waiting for the program, where it would
+ *	                               mean RST: then we ask
+ *	peer's FIN                     our write side is shut once everything is delivered. From
+ *	                               then on HUP says nothing; FIN is sent for either, and
+ *	                               `lingering` socks are asked about once a second until the
+ *	                               peer has acknowledged it
  *	both directions done           the residual byte is read, then close: a clean end
- *	reset, timeout                 what TCP acknowledged is delivered, however long the program takes; then
- *	                               the error goes into the table, and only then the fd is closed, the residual
- *	                               byte unread: ECONNRESET
- *	connect failed                 the error goes into the table, then close with the whole request unread
+ *	reset, timeout                 what TCP acknowledged is delivered, however long the program
+ *	                               takes; then the error goes into the table, and only then the
+ *	                               fd is closed, the residual byte unread: ECONNRESET
+ *	connect failed                 the error goes into the table, then close with the whole
+ *	                               request unread
  */
 #ifndef TEECEE_ENGINE_SOCK_H
 #define TEECEE_ENGINE_SOCK_H
@@ -84,20 +90,27 @@ struct sock {
 };
 
 /* sock.c */
-struct sock *sock_new(struct engine *e, int fd); /* takes fd; NULL: no memory, fd is closed */
-void sock_accept_ready(
-	struct engine *e, struct source *src, uint32_t events); /* the data name has newcomers */
+
+/* Takes fd. NULL: no memory, fd is closed. */
+struct sock *sock_new(struct engine *e, int fd);
+
+/* The data name has newcomers. */
+void sock_accept_ready(struct engine *e, struct source *src, uint32_t events);
+
 void sock_due(struct engine *e, struct sock *s);   /* to be served in this turn, or the next */
 void sock_dirty(struct engine *e, struct sock *s); /* its slot is behind */
+
+/* Whether EPOLLOUT is of interest. */
 void sock_want_out(struct engine *e, struct sock *s, bool on);
 
 /*
- * The end of a sock. `error` (positive errno, 0: none) goes into the table first; then the fd is closed with
- * everything left in it; a tcp that is still there is closed. Memory goes at the end of the turn.
+ * The end of a sock. `error` (positive errno, 0: none) goes into the table first; then the fd is
+ * closed with everything left in it; a tcp that is still there is closed. Memory goes at the end of
+ * the turn.
  */
 void sock_free(struct engine *e, struct sock *s, int error);
 
-/* Reads the residual byte and whatever else is queued, so that the program sees a clean end; then sock_free. */
+/* The same after reading what is queued, the residual byte too: the program sees a clean end. */
 void sock_free_clean(struct engine *e, struct sock *s);
 
 /* conn.c */
@@ -109,15 +122,15 @@ void conn_ask_lingering(struct engine *e);          /* once a second: did the pr
 /* pump_send.c: true when everything queued has been forwarded. */
 bool pump_send(struct engine *e, struct sock *s);
 
-/* pump_recv.c */
+/* pump_recv.c: what the ring holds; and stack_ops.deliver, with the engine as ctx. */
 void pump_recv(struct engine *e, struct sock *s);
-size_t pump_deliver(void *ctx, struct tcp *t, void *user, const uint8_t *data,
-	size_t len); /* stack_ops.deliver */
+size_t pump_deliver(void *ctx, struct tcp *t, void *user, const uint8_t *data, size_t len);
 
 /* request.c */
 void request_serve(struct engine *e, struct sock *s);
-bool request_consume(
-	struct engine *e, struct sock *s); /* all of a request but its last byte; false: gone */
+
+/* Reads all of a request but its last byte; false: it is not there any more. */
+bool request_consume(struct engine *e, struct sock *s);
 
 /* accept.c */
 void accept_serve(struct engine *e, struct sock *listener);

@@ -1,6 +1,7 @@
 /*
- * The table below says which of the stack's options a program's is, and in what unit the program counts. What is
- * not in it is answered from the slot alone (SO_LINGER is looked at when the program closes).
+ * The table below says which of the stack's options a program's is, and in what unit the program
+ * counts. What is not in it is answered from the slot alone (SO_LINGER is looked at when the
+ * program closes).
  */
 #include "core/engine/stack_option.h"
 

@@ -1,7 +1,8 @@
 /*
- * From settings to a running engine, and back. The order matters: the control name first, for binding it is
- * what makes the engine unique, and programs may queue there while the rest happens; capabilities are
- * dropped when the link is open. The loop answers the programs when the address is ours.
+ * From settings to a running engine, and back. The order matters: the control name first, for
+ * binding it is what makes the engine unique, and programs may queue there while the rest happens;
+ * capabilities are dropped when the link is open. The loop answers the programs when the address is
+ * ours.
  */
 #include <errno.h>
 #include <malloc.h>
@@ -75,7 +76,10 @@ static unsigned raise_fd_limit(void)
 	return (unsigned)MIN(r.rlim_cur, (rlim_t)ENGINE_SOCKS_MAX + ENGINE_FD_RESERVE);
 }
 
-/* The rings of connections come and go: from the heap, not each by mmap and munmap with their page faults. */
+/*
+ * The rings of connections come and go: from the heap, not each by mmap and munmap with their page
+ * faults.
+ */
 static void keep_heap(void)
 {
 	mallopt(M_MMAP_THRESHOLD, 32 << 20);
@@ -93,6 +97,19 @@ static void make_secrets(struct engine *e)
 		e->instance[i] = digit[random[i] & 15];
 }
 
+/* The settings' words for what core/host knows by its own. */
+static const enum host_mac_mode mac_mode[] = {
+	[MAC_OWN] = HOST_MAC_OWN,
+	[MAC_NIC] = HOST_MAC_NIC,
+	[MAC_GIVEN] = HOST_MAC_GIVEN,
+};
+static const enum host_link_kind link_kind[] = {
+	[LINK_AUTO] = HOST_LINK_AUTO,
+	[LINK_PACKET] = HOST_LINK_PACKET,
+	[LINK_PCAP] = HOST_LINK_PCAP,
+	[LINK_TAP] = HOST_LINK_TAP,
+};
+
 static int open_host(struct engine *e, char error[static IPC_TEXT_LEN])
 {
 	const struct settings *s = &e->settings;
@@ -103,14 +120,9 @@ static int open_host(struct engine *e, char error[static IPC_TEXT_LEN])
 		.ip = s->ip,
 		.has_gateway = s->has_gateway,
 		.gateway = s->gateway,
-		.mac_mode = s->mac_mode == MAC_NIC     ? HOST_MAC_NIC
-			    : s->mac_mode == MAC_GIVEN ? HOST_MAC_GIVEN
-						       : HOST_MAC_OWN,
+		.mac_mode = mac_mode[s->mac_mode],
 		.mac = s->mac,
-		.link = s->link == LINK_PACKET ? HOST_LINK_PACKET
-			: s->link == LINK_PCAP ? HOST_LINK_PCAP
-			: s->link == LINK_TAP  ? HOST_LINK_TAP
-					       : HOST_LINK_AUTO,
+		.link = link_kind[s->link],
 		.mtu = s->mtu,
 		.probe = s->probe_rfc ? PROBE_RFC : PROBE_FAST,
 		.has_seed = s->has_seed,
@@ -132,7 +144,10 @@ static int open_host(struct engine *e, char error[static IPC_TEXT_LEN])
 	return 0;
 }
 
-/* Only raw sockets are needed from here on (the link may have to be opened again), by nobody but us. */
+/*
+ * Only raw sockets are needed from here on (the link may have to be opened again), by nobody but
+ * us.
+ */
 static int drop_privileges(void)
 {
 	static const cap_value_t keep[] = {CAP_NET_RAW};

@@ -1,11 +1,12 @@
 /*
- * The table's writer: one memfd, sized once for as many sockets as there can ever be, mapped here for
- * writing and handed to clients sealed. F_SEAL_FUTURE_WRITE lets our mapping write and nobody's after it.
+ * The table's writer: one memfd, sized once for as many sockets as there can ever be, mapped here
+ * for writing and handed to clients sealed. F_SEAL_FUTURE_WRITE lets our mapping write and nobody's
+ * after it.
  *
- * WHEN A SLOT IS WRITTEN. At once before anything the program can notice and then ask about (connected,
- * failed, accepted, closed); at the end of the turn for everything else. A slot also goes stale without any
- * event, by ACKs alone, and programs wait for SIOCOUTQ to become 0: socks with unacknowledged bytes stay in
- * `unsettled`, of which every turn writes a few.
+ * WHEN A SLOT IS WRITTEN. At once before anything the program can notice and then ask about
+ * (connected, failed, accepted, closed); at the end of the turn for everything else. A slot also
+ * goes stale without any event, by ACKs alone, and programs wait for SIOCOUTQ to become 0: socks
+ * with unacknowledged bytes stay in `unsettled`, of which every turn writes a few.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +21,10 @@
 
 enum { UNSETTLED_PER_TURN = 64 };
 
-/* Sets for twice as many sockets: eight ways at half load run over once in fifty sets, at a tenth never. */
+/*
+ * Sets for twice as many sockets: eight ways at half load run over once in fifty sets, at a tenth
+ * never.
+ */
 static uint32_t sets_for(unsigned max_socks)
 {
 	uint32_t nsets = 64;

@@ -1,6 +1,9 @@
 #include "core/engine/tcp_info.h"
 
-/* Linux's numbers of the states (enum in net/tcp_states.h; part of the ABI by /proc/net/tcp and TCP_INFO). */
+/*
+ * Linux's numbers of the states (enum in net/tcp_states.h; part of the ABI by /proc/net/tcp and
+ * TCP_INFO).
+ */
 static const uint8_t linux_state[TCPS_COUNT] = {
 	[TCPS_CLOSED] = 7,
 	[TCPS_LISTEN] = 10,

@@ -1,6 +1,7 @@
 /*
- * An engine without a network: its stack is joined to a peer's stack by a wire of memory, time is a variable, and
- * programs are sockets in this process. engine_turns() runs everything until nothing moves.
+ * An engine without a network: its stack is joined to a peer's stack by a wire of memory, time is a
+ * variable, and programs are sockets in this process. engine_turns() runs everything until nothing
+ * moves.
  *
  * A program's socket is connected by a child process that passes it back: the engine tells its own
  * connections by their pid, and the test is the engine's process.
@@ -34,13 +35,15 @@ struct engine_rig {
 struct engine_rig *engine_rig_new(void);
 void engine_rig_free(struct engine_rig *r);
 
-/* Runs engine, wire and peer until nothing moves any more; then time is `later` further, once more. */
+/*
+ * Runs engine, wire and peer until nothing moves any more; then time is `later` further, once more.
+ */
 void engine_turns(struct engine_rig *r, nsec later);
 
 /* The peer's side: a listener on `port`, the connection it accepts, its bytes. */
 struct tcp *peer_listen(struct engine_rig *r, uint16_t port);
-size_t peer_write(
-	struct engine_rig *r, struct tcp *t, const void *data, size_t len); /* what fits */
+/* The bytes that fitted, that were there. */
+size_t peer_write(struct engine_rig *r, struct tcp *t, const void *data, size_t len);
 size_t peer_read(struct engine_rig *r, struct tcp *t, void *data, size_t len);
 
 /* The program's side. */

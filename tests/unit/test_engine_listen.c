@@ -83,7 +83,10 @@ TEST(an_accepted_connection_is_like_any_other)
 	peer_write(r, t, "early", 5);
 	engine_turns(r, 0);
 	fd = program_accept(l, &got);
-	/* It names the engine's data name as its peer, and blocks as the program expects of a new fd. */
+	/*
+	 * It names the engine's data name as its peer, and blocks as the program expects of a new
+	 * fd.
+	 */
 	assert_int_equal(getpeername(fd, (struct sockaddr *)&name, &len), 0);
 	assert_int_equal(len, want_len);
 	assert_memory_equal(&name, &want, len);
@@ -186,7 +189,10 @@ TEST(about_sixty_four_wait_untaken_and_none_is_lost)
 		engine_turns(r, 0);
 	}
 	assert_in_range(r->e.nsocks, 1 + 32, 1 + 130);
-	/* Taken one by one, the others follow; the wire's retransmissions bring in those beyond the backlog. */
+	/*
+	 * Taken one by one, the others follow; the wire's retransmissions bring in those beyond the
+	 * backlog.
+	 */
 	for (int i = 0; i < 2000 && n < N; i++) {
 		int fd = program_accept(l, &got);
 
