@@ -12,6 +12,7 @@
 #include "preload/address.h"
 #include "preload/hint.h"
 #include "preload/real.h"
+#include "preload/request.h"
 #include "preload/sock.h"
 #include "preload/wait.h"
 
@@ -100,6 +101,8 @@ int shim_accept(struct shim_sock *s, struct sockaddr *addr, socklen_t *len, int 
 	if (r < 0)
 		return r;
 	raw_fcntl(fd, F_SETFL, O_RDWR | (flags & SOCK_NONBLOCK ? O_NONBLOCK : 0));
+	/* The residual byte can pin 64 KiB of a sendfile; the default buffer would then never poll writable again. */
+	request_raise(fd);
 	hint_set(fd, (struct hint){
 			     .kind = HINT_OPEN, .table = (uint8_t)s->instance, .cookie = m.cookie});
 	r = addr ? address_give(s->family, &m.remote, addr, len) : 0;

@@ -31,8 +31,10 @@ static void reset(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
 }
 
-static void call_back(int fd)
+/* `echoes`: else it reads until FIN and tells how much it was. */
+static void call_back(int fd, bool echoes)
 {
+	unsigned long count = 0;
 	struct sockaddr_in a;
 	socklen_t len = sizeof(a);
 	char port[6] = "";
@@ -41,8 +43,14 @@ static void call_back(int fd)
 	if (read_until(fd, port, 5) != 5 || getpeername(fd, (struct sockaddr *)&a, &len) < 0)
 		return;
 	a.sin_port = htons((uint16_t)atoi(port));
-	if (connect_in(back, &a) == 0 && write(back, "hello", 5) == 5)
-		echo(back);
+	if (connect_in(back, &a) == 0 && write(back, "hello", 5) == 5) {
+		if (echoes)
+			echo(back);
+		else
+			drain(back, &count);
+	}
+	if (!echoes)
+		dprintf(back, "%lu", count);
 	close(back);
 }
 
@@ -69,7 +77,8 @@ static void serve(int fd)
 		dprintf(fd, "%lu", count);
 		break;
 	case 'c':
-		call_back(fd);
+	case 't':
+		call_back(fd, what == 'c');
 		break;
 	default:
 		drain(fd, &count);

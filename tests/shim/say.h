@@ -29,6 +29,7 @@ enum { WAIT_MS = 5000 };
 #define PEER_RESET "r" /* RST at once */
 #define PEER_COUNT "n" /* read until FIN, send the number of bytes, FIN */
 #define PEER_CALL "c"  /* and a port in five digits: call back there, say "hello", echo until FIN */
+#define PEER_TAKE "t"  /* and a port: the same, but read until FIN and send the number of bytes */
 #define PEER_HOLD "h"  /* nothing */
 
 static inline const char *result_name(long r)
