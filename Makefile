@@ -91,6 +91,12 @@ $(B)/tests/tools/%: $(O)/tests/tools/%.o $(call ar_of,wire) $(call ar_of,base)
 	$(LINK) -lpcap
 $(B)/tests/fuzz/replay_%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $(AR_ENGINE)
 	$(LINK) $(LIBS_CORE)
+# packetdrill's plugin (packetdrill --so_filename), and our own player of scripts in the same spirit.
+PD := tests/packetdrill
+PD_BOTH := $(call objs,$(filter-out $(PD)/adapter%.c $(PD)/play%.c,$(call src_of,$(PD))))
+$(B)/packetdrill-teecee.so: $(call objs,$(filter $(PD)/adapter%.c,$(call src_of,$(PD)))) $(PD_BOTH) $(AR_ENGINE)
+	$(LINK) -shared -Wl,-Bsymbolic -Wl,-z,defs -lpthread -lsodium
+
 $(B)/examples/%: $(O)/examples/%.o $(AR_HOST)
 	$(LINK) $(LIBS_CORE)
 

@@ -1,0 +1,131 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "tests/packetdrill/adapter.h"
+
+struct psock *adapter_sock(int fd)
+{
+	return fd >= 0 && fd < ADAPTER_FDS ? adapter.sock[fd] : NULL;
+}
+
+int adapter_install(struct psock *p)
+{
+	int fd = eventfd(0, EFD_CLOEXEC);
+
+	if (fd < 0 || fd >= ADAPTER_FDS) {
+		psock_close(p);
+		return -EMFILE;
+	}
+	p->fd = fd;
+	adapter.sock[fd] = p;
+	return fd;
+}
+
+static nsec patience(const struct psock *p, int flags)
+{
+	return p->nonblocking || (flags & MSG_DONTWAIT) ? 0 : NSEC_NEVER;
+}
+
+/* All of it, unless the socket does not wait. */
+static ssize_t send_once(struct attempt *c)
+{
+	struct iovec rest[UIO_MAXIOV];
+	size_t skip = (size_t)c->done;
+	int n = 0;
+
+	for (int i = 0; i < c->n; i++) {
+		size_t cut = skip < c->iov[i].iov_len ? skip : c->iov[i].iov_len;
+		rest[n] = (struct iovec){
+			(char *)c->iov[i].iov_base + cut, c->iov[i].iov_len - cut};
+		skip -= cut;
+		n += rest[n].iov_len > 0;
+	}
+	if (n == 0 && c->done > 0)
+		return c->done;
+	ssize_t r = psock_send(c->p, rest, n, c->flags);
+	if (r < 0)
+		return r == -EAGAIN || c->done == 0 ? r : c->done;
+	c->done += r;
+	size_t left = 0;
+	for (int i = 0; i < n; i++)
+		left += rest[i].iov_len;
+	bool wait = !c->p->nonblocking && !(c->flags & MSG_DONTWAIT);
+	return wait && (size_t)r < left ? -EAGAIN : c->done;
+}
+
+ssize_t adapter_send(int fd, const struct iovec *iov, int n, int flags)
+{
+	struct attempt c = {.once = send_once, .iov = iov, .n = n, .flags = flags};
+
+	if (n < 0 || n > UIO_MAXIOV)
+		return adapter_result(-EMSGSIZE);
+	c.p = adapter_sock(fd);
+	if (!c.p)
+		return adapter_result(-EBADF);
+	adapter_lock();
+	ssize_t r = adapter_try(&c, patience(c.p, flags));
+	adapter_unlock();
+	return adapter_result(r);
+}
+
+ssize_t adapter_sendto(int fd, const struct iovec *iov, int n, int flags,
+	const struct sockaddr *addr, socklen_t len)
+{
+	return adapter_send(fd, iov, n, flags);
+}
+
+static ssize_t recv_once(struct attempt *c)
+{
+	return psock_recv(c->p, c->iov, c->n, c->flags);
+}
+
+ssize_t adapter_recv(int fd, const struct iovec *iov, int n, int flags)
+{
+	struct attempt c = {.once = recv_once, .iov = iov, .n = n, .flags = flags};
+
+	c.p = adapter_sock(fd);
+	if (!c.p)
+		return adapter_result(-EBADF);
+	if (flags & MSG_ERRQUEUE)
+		return adapter_result(-EAGAIN);
+	adapter_lock();
+	ssize_t r = adapter_try(&c, patience(c.p, flags));
+	adapter_unlock();
+	return adapter_result(r);
+}
+
+int adapter_close(int fd)
+{
+	struct psock *p = adapter_sock(fd);
+
+	if (fd >= 0 && fd < ADAPTER_FDS && adapter.epoll[fd]) {
+		free(adapter.epoll[fd]);
+		adapter.epoll[fd] = NULL;
+		return 0;
+	}
+	if (!p)
+		return -EBADF;
+	adapter_lock();
+	adapter_epoll_forget(p);
+	adapter.sock[fd] = NULL;
+	psock_close(p);
+	world_settle(&adapter.world);
+	adapter_unlock();
+	return 0;
+}
+
+int adapter_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	struct psock *p = adapter_sock(fd);
+
+	if (!p)
+		return (int)adapter_result(-EBADF);
+	adapter_lock();
+	int r = psock_get_option(p, level, name, value, len);
+	adapter_unlock();
+	return (int)adapter_result(r);
+}
