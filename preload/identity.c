@@ -17,7 +17,10 @@ enum { SLOT_WAIT_MS = 1000 };
 static const char prefix[] = "\0teecee/";
 enum { PREFIX_LEN = sizeof prefix - 1 };
 
-/* "…/INSTANCE" at the end of the name; NULL when it is not an engine's data name. */
+/*
+ * "…/INSTANCE" at the end of the name, 16 hex digits; NULL when it is not an engine's data name. A control
+ * name ends in an address, which has a dot or a slash among its last 16 characters, or is "auto".
+ */
 static const char *instance_of(const struct sockaddr_un *name, socklen_t len)
 {
 	size_t path = len - offsetof(struct sockaddr_un, sun_path);
@@ -28,6 +31,10 @@ static const char *instance_of(const struct sockaddr_un *name, socklen_t len)
 	if (name->sun_family != AF_UNIX || memcmp(name->sun_path, prefix, PREFIX_LEN) != 0)
 		return NULL;
 	const char *id = name->sun_path + path - IPC_INSTANCE_LEN;
+	for (int i = 0; i < IPC_INSTANCE_LEN; i++) {
+		if (!strchr("0123456789abcdef", id[i]) || !id[i])
+			return NULL;
+	}
 	return id[-1] == '/' ? id : NULL;
 }
 
