@@ -1,7 +1,7 @@
 /*
- * Addresses. An ipaddr is always 128 bits; an IPv4 address a.b.c.d is ::ffff:a.b.c.d, so that nothing
- * above the wire has two cases. The all-zero value `::` is "unspecified" for both families; 0.0.0.0
- * arrives as ::ffff:0.0.0.0 and ipaddr_is_any() is true for both.
+ * Addresses. An ipaddr is always 128 bits; an IPv4 address a.b.c.d is ::ffff:a.b.c.d, so that
+ * nothing above the wire has two cases. The all-zero value `::` is "unspecified" for both families;
+ * 0.0.0.0 arrives as ::ffff:0.0.0.0 and ipaddr_is_any() is true for both.
  */
 #ifndef TEECEE_BASE_ADDR_H
 #define TEECEE_BASE_ADDR_H
@@ -48,12 +48,16 @@ bool macaddr_equal(const struct macaddr *a, const struct macaddr *b);
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
 bool ipnet_contains(const struct ipnet *net, const struct ipaddr *a);
 
-/* The subnet-directed broadcast address of an IPv4 prefix (RFC 919); for /31 and /32 there is none: false. */
+/*
+ * The subnet-directed broadcast address of an IPv4 prefix (RFC 919); for /31 and /32 there is none:
+ * false.
+ */
 bool ipnet_is_broadcast(const struct ipnet *net, const struct ipaddr *a);
 
 /* Text to value: true, or false when the whole of `text` is not one (nothing is written then). */
 bool ipaddr_parse(struct ipaddr *out, const char *text);   /* 10.0.0.1, fe80::1 */
-bool ipnet_parse(struct ipnet *out, const char *text);     /* 10.0.0.0/24; host bits are kept; no /len: a host */
+/* 10.0.0.0/24; host bits are kept; no /len: a host */
+bool ipnet_parse(struct ipnet *out, const char *text);
 bool macaddr_parse(struct macaddr *out, const char *text); /* 02:00:00:00:00:01 */
 
 /* Value to text, in `buf` of at least the size named above; returns buf. IPv4 is printed dotted. */

@@ -1,6 +1,6 @@
 /*
- * Intrusive doubly linked list. A list head and a link are the same struct, circular; a link that is
- * in no list points to itself, so that list_remove is safe to call twice.
+ * Intrusive doubly linked list. A list head and a link are the same struct, circular; a link that
+ * is in no list points to itself, so that list_remove is safe to call twice.
  */
 #ifndef TEECEE_BASE_LIST_H
 #define TEECEE_BASE_LIST_H

@@ -1,6 +1,6 @@
 /*
- * TCP sequence numbers (RFC 9293 §3.4): 32 bits, compared modulo 2^32. A one-member struct, so that `<`
- * and `+` on them do not compile and every comparison names what it means.
+ * TCP sequence numbers (RFC 9293 §3.4): 32 bits, compared modulo 2^32. A one-member struct, so that
+ * `<` and `+` on them do not compile and every comparison names what it means.
  */
 #ifndef TEECEE_BASE_SEQ_H
 #define TEECEE_BASE_SEQ_H

@@ -10,8 +10,9 @@
 #include "core/base/bytes.h"
 
 /*
- * Initial values, ranges and roundings are those of Linux 6.x, read off a new TCP socket; only the upper
- * bound of the buffers is ours: the kernel's net.core.[rw]mem_max do not limit memory that is not the kernel's.
+ * Initial values, ranges and roundings are those of Linux 6.x, read off a new TCP socket; only the
+ * upper bound of the buffers is ours: the kernel's net.core.[rw]mem_max do not limit memory that is
+ * not the kernel's.
  */
 enum {
 	BUF_MAX = 8 << 20,     /* twice 4 MiB, the default of wmem_max since Linux 6.18 */
@@ -68,7 +69,10 @@ int ipc_option_find(int level, int optname)
 	return -1;
 }
 
-/* The kernel stores a number of SYN-ACK retransmissions and shows the time they take: 1, 3, 7, 15 … seconds. */
+/*
+ * The kernel stores a number of SYN-ACK retransmissions and shows the time they take: 1, 3, 7, 15 …
+ * seconds.
+ */
 static int64_t defer_accept_rounded(int64_t seconds)
 {
 	int64_t timeout = 1, period = 1;

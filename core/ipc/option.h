@@ -1,10 +1,10 @@
 /*
- * Socket options that the engine has to know. Everything else is either the real AF_UNIX socket's own
- * business (SO_RCVTIMEO, SO_SNDTIMEO, O_NONBLOCK, SO_PASSCRED…) or ENOPROTOOPT.
+ * Socket options that the engine has to know. Everything else is either the real AF_UNIX socket's
+ * own business (SO_RCVTIMEO, SO_SNDTIMEO, O_NONBLOCK, SO_PASSCRED…) or ENOPROTOOPT.
  *
  * Values travel as int64_t in the unit the program uses (seconds for TCP_KEEPIDLE, milliseconds for
- * TCP_USER_TIMEOUT, bytes for SO_SNDBUF as getsockopt shows it, doubled); SO_LINGER is -1 when off, else its
- * seconds. The engine converts.
+ * TCP_USER_TIMEOUT, bytes for SO_SNDBUF as getsockopt shows it, doubled); SO_LINGER is -1 when off,
+ * else its seconds. The engine converts.
  */
 #ifndef TEECEE_IPC_OPTION_H
 #define TEECEE_IPC_OPTION_H
@@ -53,8 +53,8 @@ extern const struct ipc_option_info ipc_option_info[IPC_OPT_COUNT];
 int ipc_option_find(int level, int optname);
 
 /*
- * The program's value to ours, checked the way the kernel checks it: 0, -EINVAL (size, range), -EFAULT
- * is the caller's: `value` must be readable.
+ * The program's value to ours, checked the way the kernel checks it: 0, -EINVAL (size, range),
+ * -EFAULT is the caller's: `value` must be readable.
  */
 int ipc_option_decode(enum ipc_option o, const void *value, size_t len, int64_t *out);
 

@@ -1,35 +1,39 @@
 /*
- * How shim and engine talk. Both come from one build (the version is checked), run on one machine and
- * trust each other only as far as the checks named here go.
+ * How shim and engine talk. Both come from one build (the version is checked), run on one machine
+ * and trust each other only as far as the checks named here go.
  *
  * NAMES. The engine listens on two abstract AF_UNIX names in its network namespace:
  *
- *	control  SEQPACKET  \0teecee/UID/IFACE/IPSPEC               found by everybody; binding it makes the engine unique
- *	data     STREAM     \0teecee/UID/IFACE/IPSPEC/INSTANCE      told in the WELCOME; INSTANCE is 16 random hex digits
+ *	control  SEQPACKET  \0teecee/UID/IFACE/IPSPEC               found by everybody; binding it
+ *	         makes the engine unique
+ *	data     STREAM     \0teecee/UID/IFACE/IPSPEC/INSTANCE      told in the WELCOME; INSTANCE is
+ *	         16 random hex digits
  *
- * A raw getpeername() on a program's fd that answers the data name says: ours, of that instance. The
- * sockets that the engine passes for accepted connections are connected to its own data name for that reason.
- * Abstract names can be squatted: each side compares SO_PEERCRED's uid with its own; a client of another
- * uid (a server that dropped privileges) shows the token that its process got in a WELCOME before.
+ * A raw getpeername() on a program's fd that answers the data name says: ours, of that instance.
+ * The sockets that the engine passes for accepted connections are connected to its own data name
+ * for that reason. Abstract names can be squatted: each side compares SO_PEERCRED's uid with its
+ * own; a client of another uid (a server that dropped privileges) shows the token that its process
+ * got in a WELCOME before.
  *
- * CONTROL CHANNEL. One per process, opened at the first control call that needs it. The client sends HELLO,
- * the engine answers WELCOME (with the table's memfd) or REFUSED, as soon as it has its address. Then the
- * client sends SETOPT messages and waits for nothing.
+ * CONTROL CHANNEL. One per process, opened at the first control call that needs it. The client
+ * sends HELLO, the engine answers WELCOME (with the table's memfd) or REFUSED, as soon as it has
+ * its address. Then the client sends SETOPT messages and waits for nothing.
  *
- * DATA SOCKET. A stream socket of the program. Before it is established it carries requests, each of
- * them IPC_REQUEST_LEN bytes in one send and one more byte in another: the padding and a lowered
- * SO_SNDBUF keep POLLOUT away while a connect is pending, and the last byte is the *residual byte* that the
- * engine always leaves unread, so that its closing, wanted or not, shows as ECONNRESET (never as a clean
- * end). A later request on the same socket simply follows: whatever was residual is then read, and the
- * new last byte stays.
+ * DATA SOCKET. A stream socket of the program. Before it is established it carries requests, each
+ * of them IPC_REQUEST_LEN bytes in one send and one more byte in another: the padding and a lowered
+ * SO_SNDBUF keep POLLOUT away while a connect is pending, and the last byte is the *residual byte*
+ * that the engine always leaves unread, so that its closing, wanted or not, shows as ECONNRESET
+ * (never as a clean end). A later request on the same socket simply follows: whatever was residual
+ * is then read, and the new last byte stays.
  *
- *	CONNECT   no reply: POLLOUT (the engine consumed the request) or the engine closes; the errno is in the table
+ *	CONNECT   no reply: POLLOUT (the engine consumed the request) or the engine closes; the
+ *	          errno is in the table
  *	BIND      struct ipc_reply
  *	LISTEN    struct ipc_reply; from then on struct ipc_accepted messages, each with one fd
  *
- * A connection that the peer reset, or that never came to be: the engine closes its end without reading the
- * residual byte. An orderly one: the engine shuts down its write side at the peer's FIN, and when both
- * directions are done reads the residual byte and closes.
+ * A connection that the peer reset, or that never came to be: the engine closes its end without
+ * reading the residual byte. An orderly one: the engine shuts down its write side at the peer's
+ * FIN, and when both directions are done reads the residual byte and closes.
  */
 #ifndef TEECEE_IPC_PROTO_H
 #define TEECEE_IPC_PROTO_H
@@ -63,7 +67,8 @@ enum ipc_op {
 	IPC_LISTEN,
 	IPC_REPLY,     /* data, engine to client: struct ipc_reply */
 	IPC_ACCEPTED,  /* data, engine to client: struct ipc_accepted */
-	IPC_STOP,      /* control, client to engine: struct ipc_header only; end now (teecee stop) */
+	/* control, client to engine: struct ipc_header only; end now (teecee stop) */
+	IPC_STOP,
 };
 
 /* Every message starts with it; `len` counts all of the message's struct. */
@@ -78,8 +83,12 @@ struct ipc_header {
 struct ipc_hello {
 	struct ipc_header h;
 	uint8_t token[IPC_TOKEN_LEN]; /* zero: none yet */
-	/* What the engine must agree with: TEECEE_GATEWAY, MAC, LINK, MTU; unset means "whatever you have". */
-	uint8_t has_gateway, mac_mode, link, pad[5]; /* mac_mode, link: 0 unset, else 1 + the enum of settings.h */
+	/*
+	 * What the engine must agree with: TEECEE_GATEWAY, MAC, LINK, MTU; unset means "whatever
+	 * you have".
+	 */
+	/* mac_mode, link: 0 unset, else 1 + the enum of settings.h */
+	uint8_t has_gateway, mac_mode, link, pad[5];
 	struct ipaddr gateway;
 	struct macaddr mac;
 	uint16_t mtu; /* 0: unset */
@@ -145,15 +154,18 @@ struct ipc_header ipc_header(enum ipc_op op, size_t len);
 bool ipc_check(const void *data, size_t len, enum ipc_op op, size_t want);
 
 /*
- * The abstract names; the result is the address length. `instance` NULL: the control name, else the data
- * name. settings_resolve must have run.
+ * The abstract names; the result is the address length. `instance` NULL: the control name, else the
+ * data name. settings_resolve must have run.
  */
 socklen_t ipc_name(struct sockaddr_un *out, const struct settings *s, uid_t uid, const char *instance);
 
 /* SO_PEERCRED's uid and pid of a connected socket: 0 or -errno. */
 int ipc_peer(int fd, uid_t *uid, pid_t *pid);
 
-/* sendmsg/recvmsg of one message with at most one fd (-1: none); MSG_NOSIGNAL, close-on-exec. Bytes or -errno. */
+/*
+ * sendmsg/recvmsg of one message with at most one fd (-1: none); MSG_NOSIGNAL, close-on-exec. Bytes
+ * or -errno.
+ */
 ssize_t ipc_send_fd(int socket, const void *data, size_t len, int fd, int flags);
 ssize_t ipc_recv_fd(int socket, void *data, size_t len, int *fd, int flags);
 

@@ -241,8 +241,9 @@ int settings_load(
 }
 
 /*
- * One line of /proc/net/route: Iface Destination Gateway Flags RefCnt Use Metric Mask …, the addresses as eight hex
- * digits. The default route is the one with destination and mask zero; among several the smallest metric.
+ * One line of /proc/net/route: Iface Destination Gateway Flags RefCnt Use Metric Mask …, the
+ * addresses as eight hex digits. The default route is the one with destination and mask zero; among
+ * several the smallest metric.
  */
 static bool is_default_route(const char *line, char name[static IFNAMSIZ], unsigned *metric)
 {

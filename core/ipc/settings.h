@@ -1,6 +1,7 @@
 /*
  * The TEECEE_* variables: parsed in one place, by the shim (in its constructor: programs wipe their
- * environment), by the engine and by the command. Names never change: other people's scripts use them.
+ * environment), by the engine and by the command. Names never change: other people's scripts use
+ * them.
  */
 #ifndef TEECEE_IPC_SETTINGS_H
 #define TEECEE_IPC_SETTINGS_H
@@ -20,7 +21,8 @@ enum settings_link { LINK_AUTO, LINK_PACKET, LINK_PCAP, LINK_TAP };
 struct settings {
 	/* The engine's: a client that asks a running engine for others is refused. */
 	char iface[IFNAMSIZ];                /* TEECEE_IFACE; "" until settings_resolve */
-	char ip_spec[SETTINGS_IP_SPEC_LEN];  /* TEECEE_IP as canonical text, "auto" by default: part of the engine's name */
+	/* TEECEE_IP as canonical text, "auto" by default: part of the engine's name */
+	char ip_spec[SETTINGS_IP_SPEC_LEN];
 	bool ip_auto;
 	struct ipnet ip;                     /* when not auto */
 	bool has_gateway;
@@ -36,18 +38,22 @@ struct settings {
 
 	/* The client's. */
 	unsigned nbypass;
-	struct ipnet bypass[SETTINGS_BYPASS_MAX]; /* TEECEE_BYPASS: comma-separated CIDRs left to the kernel */
+	/* TEECEE_BYPASS: comma-separated CIDRs left to the kernel */
+	struct ipnet bypass[SETTINGS_BYPASS_MAX];
 	char engine[SETTINGS_PATH_LEN];           /* TEECEE_ENGINE; "": found beside the library */
 };
 
 /*
- * Reads every TEECEE_* variable of `environment` ("NAME=value", NULL at the end); what is not set gets its
- * default. 0, or -EINVAL with one clear line in `error` that names the variable, the value and what it should be.
- * Calls no function that allocates.
+ * Reads every TEECEE_* variable of `environment` ("NAME=value", NULL at the end); what is not set
+ * gets its default. 0, or -EINVAL with one clear line in `error` that names the variable, the value
+ * and what it should be. Calls no function that allocates.
  */
 int settings_load(struct settings *s, char *const environment[], char error[static SETTINGS_ERROR_LEN]);
 
-/* Fills an empty iface with that of the IPv4 default route (/proc/net/route): 0 or -ENETUNREACH with `error`. */
+/*
+ * Fills an empty iface with that of the IPv4 default route (/proc/net/route): 0 or -ENETUNREACH
+ * with `error`.
+ */
 int settings_resolve(struct settings *s, char error[static SETTINGS_ERROR_LEN]);
 
 bool settings_is_bypassed(const struct settings *s, const struct ipaddr *a);

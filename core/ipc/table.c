@@ -7,8 +7,8 @@
 
 enum {
 	/*
-	 * A writer holds a slot for well under a microsecond. A reader that sees it held longer gives the
-	 * writer the processor; after this many turns the writer has died in the middle.
+	 * A writer holds a slot for well under a microsecond. A reader that sees it held longer
+	 * gives the writer the processor; after this many turns the writer has died in the middle.
 	 */
 	READ_TRIES = 2000,
 	SPINS_BEFORE_YIELD = 50,

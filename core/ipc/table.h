@@ -3,10 +3,10 @@
  * clients map read-only (sealed F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW). It answers
  * getsockname, getpeername, getsockopt, TCP_INFO and "which errno was it" without a round trip.
  *
- * A slot is found by the program's socket's SO_COOKIE: the set cookie % nsets, eight slots each (cookies are
- * handed out in sequence, so sets fill evenly). One writer, the engine; a reader retries while `gen` is odd
- * or changes (a seqlock). A slot whose socket is gone but whose error may still be asked for is DEAD: it
- * keeps its content until its place is needed.
+ * A slot is found by the program's socket's SO_COOKIE: the set cookie % nsets, eight slots each
+ * (cookies are handed out in sequence, so sets fill evenly). One writer, the engine; a reader
+ * retries while `gen` is odd or changes (a seqlock). A slot whose socket is gone but whose error
+ * may still be asked for is DEAD: it keeps its content until its place is needed.
  */
 #ifndef TEECEE_IPC_TABLE_H
 #define TEECEE_IPC_TABLE_H
@@ -27,7 +27,8 @@ enum ipc_slot_use { IPC_SLOT_FREE, IPC_SLOT_LIVE, IPC_SLOT_DEAD };
 struct ipc_sock_info {
 	uint64_t cookie;
 	uint8_t use;       /* enum ipc_slot_use */
-	uint8_t tcp_state; /* Linux's numbers: 1 ESTABLISHED … 10 LISTEN 11 CLOSING (netinet/tcp.h) */
+	/* Linux's numbers: 1 ESTABLISHED … 10 LISTEN 11 CLOSING (netinet/tcp.h) */
+	uint8_t tcp_state;
 	uint16_t family;   /* AF_INET or AF_INET6 */
 	int32_t error;     /* positive errno that ended the connection, 0: none */
 	struct endpoint local, remote;
@@ -63,10 +64,15 @@ bool ipc_table_valid(const struct ipc_table *t, size_t size);
 /* Reader: a consistent copy of the slot of `cookie`; false when there is none. */
 bool ipc_table_get(const struct ipc_table *t, uint64_t cookie, struct ipc_sock_info *out);
 
-/* Reader: the slot itself, to keep as a hint (compare info.cookie again at every use); NULL: none. */
+/*
+ * Reader: the slot itself, to keep as a hint (compare info.cookie again at every use); NULL: none.
+ */
 const struct ipc_slot *ipc_table_find(const struct ipc_table *t, uint64_t cookie);
 
-/* Writer: a slot for a new cookie (free, else the oldest dead one of its set); NULL when all eight live. */
+/*
+ * Writer: a slot for a new cookie (free, else the oldest dead one of its set); NULL when all eight
+ * live.
+ */
 struct ipc_slot *ipc_table_claim(struct ipc_table *t, uint64_t cookie);
 
 /* Writer: everything between begin and end appears at once. */

@@ -62,6 +62,8 @@
 
 /* TCP sizes */
 #define TCP_MSS_DEFAULT 536             /* RFC 9293 §3.7.1 */
+#define TCP_TS_OPTION_LEN 12            /* timestamps with their padding take it from every segment's MSS */
+#define TCP_MAXSEG_MIN 88               /* of TCP_MAXSEG, as Linux's TCP_MIN_MSS */
 #define TCP_MSS_MIN 48                  /* of what is offered; Linux's TCP_MIN_MSS is 88 with options */
 #define TCP_INITIAL_WINDOW_SEGS 10      /* RFC 6928 */
 #define TCP_RING_MIN (4u << 10)         /* first allocation of a ring: one page */
@@ -71,7 +73,8 @@
 #define TCP_MEM_DEFAULT ((size_t)1 << 30)
 #define TCP_OFO_RANGES_MAX 256          /* holes remembered per connection */
 #define TCP_BACKLOG_MAX 4096            /* net.core.somaxconn */
-#define TCP_ACK_LIMIT_INTERVAL (500 * MSEC) /* per connection: challenge ACKs (RFC 5961 §7), answers to out-of-window segments; Linux's tcp_invalid_ratelimit */
+/* Per connection: challenge ACKs (RFC 5961 §7), answers to unacceptable segments; tcp_invalid_ratelimit. */
+#define TCP_ACK_LIMIT_INTERVAL (500 * MSEC)
 #define TCP_PORT_EPHEMERAL_MIN 32768    /* ip_local_port_range */
 #define TCP_PORT_EPHEMERAL_MAX 60999
 

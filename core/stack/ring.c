@@ -13,7 +13,10 @@ bool ring_grow(struct stack *s, struct ring *r, size_t need)
 	size_t cap = r->cap ? r->cap : TCP_RING_MIN;
 	while (cap < need)
 		cap *= 2;
-	if (cap > UINT32_MAX / 2 || s->memory + cap - r->cap > s->config.tcp_mem_max)
+	/* The first page is everybody's, whoever holds the rest: nobody is stopped for good. */
+	bool first_page = r->cap == 0 && cap == TCP_RING_MIN;
+	if (cap > UINT32_MAX / 2 ||
+		(!first_page && s->memory + cap - r->cap > s->config.tcp_mem_max))
 		return false;
 	uint8_t *data = malloc(cap);
 	if (!data)

@@ -21,7 +21,8 @@ struct ring {
 	uint32_t len;  /* bytes in order; offsets beyond may hold out-of-order bytes */
 };
 
-/* Makes offsets [0, need) usable. False: no memory, or the stack's total is used up. */
+/* Makes offsets [0, need) usable. False: no memory, or the stack's total is used up;
+ * the first TCP_RING_MIN bytes are outside of that total's limit. */
 bool ring_grow(struct stack *s, struct ring *r, size_t need);
 
 /* Frees the memory; the content is gone. */

@@ -1,7 +1,8 @@
 /*
- * conversation FILE ADDRESS: what a capture holds of ADDRESS, told the way one tells a story, one line per
- * packet. ADDRESS is "us", the other side "server". Times are milliseconds since the first packet, sequence numbers count from each
- * side's SYN, and the first line of what is said stands at the end.
+ * conversation FILE ADDRESS: what a capture holds of ADDRESS, told the way one tells a story, one
+ * line per packet. ADDRESS is "us", the other side "server". Times are milliseconds since the first
+ * packet, sequence numbers count from each side's SYN, and the first line of what is said stands at
+ * the end.
  *
  *	   0.000  us      ARP   who has 10.77.0.2? tell 10.77.0.129
  *	   0.052  server  ARP   10.77.0.2 is at 02:00:00:00:00:02
