@@ -8,14 +8,12 @@
  *		it would answer our peers with RST
  *	not held on this machine
  *		two hosts on one interface cannot hear each other's ARP probes: what one injects
- *		does not come in at the same interface. So each holds an abstract AF_UNIX name while
- *		it
+ *		does not come in at the same interface. So each holds an abstract AF_UNIX name while it
  *		lives; the kernel frees it with the process
  *	own MAC
  *		locally administered, so it collides with no vendor's
  *	the NIC's MAC
- *		not while the kernel forwards on the interface: it would receive our frames too,
- *		take
+ *		not while the kernel forwards on the interface: it would receive our frames too, take
  *		us for a neighbour behind it, and send redirects and unreachables to our peers
  *
  * Whether another machine has the address is for the claim to find out (RFC 5227, in the stack).
