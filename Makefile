@@ -93,8 +93,9 @@ $(B)/tests/fuzz/replay_%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $(AR_ENGI
 	$(LINK) $(LIBS_CORE)
 # packetdrill's plugin (packetdrill --so_filename), and our own player of scripts in the same spirit.
 PD := tests/packetdrill
-PD_BOTH := $(call objs,$(filter-out $(PD)/adapter%.c $(PD)/play%.c,$(call src_of,$(PD))))
-$(B)/packetdrill-teecee.so: $(call objs,$(filter $(PD)/adapter%.c,$(call src_of,$(PD)))) $(PD_BOTH) $(AR_ENGINE)
+PD_COMMON := $(call objs,$(filter-out $(PD)/adapter%.c $(PD)/play%.c,$(call src_of,$(PD))) \
+	core/engine/tcp_info.c core/engine/stack_option.c) $(foreach p,stack link ipc wire base,$(call ar_of,$(p)))
+$(B)/packetdrill-teecee.so: $(call objs,$(filter $(PD)/adapter%.c,$(call src_of,$(PD)))) $(PD_COMMON)
 	$(LINK) -shared -Wl,-Bsymbolic -Wl,-z,defs -lpthread -lsodium
 
 $(B)/examples/%: $(O)/examples/%.o $(AR_HOST)

@@ -64,6 +64,7 @@ enum tcp_option {
 	TCP_OPT_TTL,          /* 1..255 */
 	TCP_OPT_LINGER2,      /* nsec an orphan stays in FIN-WAIT-2, default 60 s */
 	TCP_OPT_DEFER_ACCEPT, /* nsec: wait for data before accept; 0: off */
+	TCP_OPT_TIMESTAMPS,   /* bool, default 1: offer and accept them (RFC 7323); before connect or listen */
 	TCP_OPT_COUNT,
 };
 

@@ -62,7 +62,7 @@ void tcp_syn_options(struct tcp *t, struct tcp_hdr *h, nsec now)
 		h->opts |= TO_SACK_OK;
 	if (!reply || t->use_wscale)
 		h->opts |= TO_WSCALE;
-	if (!reply || t->use_ts)
+	if (reply ? t->use_ts : t->option[TCP_OPT_TIMESTAMPS])
 		h->opts |= TO_TIMESTAMP;
 	h->wscale = t->rcv.wscale;
 	h->tsval = tcp_ts_now(t, now);
@@ -76,7 +76,7 @@ void tcp_take_syn(struct tcp *t, const struct segment *g, nsec now)
 	t->rcv.irs = g->seq;
 	t->rcv.nxt = t->rcv.acked = seq_add(g->seq, 1);
 	t->rcv.adv = seq_add(t->rcv.nxt, MIN(t->rcv.limit, 65535u));
-	t->use_ts = h->opts & TO_TIMESTAMP;
+	t->use_ts = (h->opts & TO_TIMESTAMP) && t->option[TCP_OPT_TIMESTAMPS];
 	t->use_sack = h->opts & TO_SACK_OK;
 	t->use_wscale = h->opts & TO_WSCALE;
 	t->snd.wscale = t->use_wscale ? h->wscale : 0;

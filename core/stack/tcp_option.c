@@ -26,6 +26,7 @@ static const struct {
 	[TCP_OPT_TTL] = {1, 255},
 	[TCP_OPT_LINGER2] = {0, 60 * SEC},
 	[TCP_OPT_DEFER_ACCEPT] = {0, 127 * SEC},
+	[TCP_OPT_TIMESTAMPS] = {0, 1},
 };
 
 int tcp_set_option(struct tcp *t, enum tcp_option option, int64_t value, nsec now)

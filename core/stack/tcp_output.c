@@ -148,6 +148,8 @@ static bool send_segment(struct tcp *t, const struct outgoing *o, nsec now)
 	struct tcp_hdr h;
 
 	init_header(t, &h, o, now);
+	if (o->len > mss)
+		h.flags |= TH_PSH; /* the end of a super-segment is where a merging receiver should stop */
 	if ((h.flags & TH_ACK) && !(h.flags & TH_SYN) && t->use_sack &&
 		(o->len == 0 || t->rcv.nsack || t->rcv.dsack))
 		add_sack(t, &h);
