@@ -1,7 +1,7 @@
 /*
- * A link moves whole Ethernet frames in and out of one interface. It never blocks and knows no protocol
- * beyond what segmentation needs. Drivers: pcap (here), packet and tap (later), sim (tests); capture and
- * impairment are links around a link.
+ * A link moves whole Ethernet frames in and out of one interface. It never blocks and knows no
+ * protocol beyond what segmentation needs. Drivers: packet and pcap (here), tap (later), sim
+ * (tests); capture and impairment are links around a link.
  *
  * One thread uses a link. Errors are negative errno values.
  */
@@ -22,8 +22,10 @@ struct link;
 struct link_info {
 	struct macaddr nic_mac; /* the interface's own address */
 	uint16_t mtu;           /* IP bytes per packet */
-	uint32_t gso_max;       /* largest TCP payload of one tx_frame; the driver cuts it if the wire needs that */
-	bool partial_csum_ok;   /* no physical device behind: a received checksum may be the pseudo-header sum only */
+	/* largest TCP payload of one tx_frame; the driver cuts it if the wire needs that */
+	uint32_t gso_max;
+	/* no physical device behind: a received checksum may be the pseudo-header sum only */
+	bool partial_csum_ok;
 	bool is_up;             /* IFF_UP, when the link was opened */
 };
 
@@ -40,10 +42,16 @@ struct link_ops {
 	/* A descriptor that polls readable when recv has something; level-triggered. */
 	int (*fd)(struct link *l);
 
-	/* The next frame: 1 and *f filled, 0 when there is none now, or -errno (ENETDOWN: the interface went down). */
+	/*
+	 * The next frame: 1 and *f filled, 0 when there is none now, or -errno (ENETDOWN: the
+	 * interface went down).
+	 */
 	int (*recv)(struct link *l, struct rx_frame *f, nsec now);
 
-	/* Sends one frame or super-segment: 0, -EAGAIN when the queue is full (nothing of it was sent), or -errno. */
+	/*
+	 * Sends one frame or super-segment: 0, -EAGAIN when the queue is full (nothing of it was
+	 * sent), or -errno.
+	 */
 	int (*send)(struct link *l, const struct tx_frame *f, nsec now);
 
 	void (*stats)(struct link *l, struct link_stats *out);
@@ -56,12 +64,21 @@ struct link {
 };
 
 /*
- * Opens the interface `ifname` with libpcap for capture and libnet for injection; only frames to `mac`, to
- * multicast and to broadcast are delivered, never our own. On failure returns NULL, sets errno (EPERM: no
- * CAP_NET_RAW; ENODEV: no such interface; ENETDOWN: it is down) and fills `error` with one clear line.
+ * Opens the interface `ifname` with libpcap for capture and libnet for injection; only frames to
+ * `mac`, to multicast and to broadcast are delivered, never our own. On failure returns NULL, sets
+ * errno (EPERM: no CAP_NET_RAW; ENODEV: no such interface; ENETDOWN: it is down) and fills `error`
+ * with one clear line.
  */
 enum { LINK_ERROR_LEN = 256 };
-struct link *link_pcap_open(const char *ifname, const struct macaddr *mac, char error[static LINK_ERROR_LEN]);
+struct link *link_pcap_open(
+	const char *ifname, const struct macaddr *mac, char error[static LINK_ERROR_LEN]);
+
+/*
+ * The same over a packet socket that takes and gives whole super-segments (Linux). Also fails with
+ * what setsockopt(2) says when the kernel is too old for it.
+ */
+struct link *link_packet_open(
+	const char *ifname, const struct macaddr *mac, char error[static LINK_ERROR_LEN]);
 
 /* The MAC of an interface, without opening a link: 0 or -errno. */
 int link_interface_mac(const char *ifname, struct macaddr *out);

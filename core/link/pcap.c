@@ -22,17 +22,16 @@
 #include <libnet.h>
 #include <linux/filter.h>
 #include <linux/if_packet.h>
-#include <linux/sockios.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "core/base/bytes.h"
 #include "core/link/iface.h"
 #include "core/link/link.h"
+#include "core/link/room.h"
 #include "core/link/segment.h"
 #include "core/wire/eth.h"
 
@@ -120,19 +119,6 @@ static int pl_recv(struct link *l, struct rx_frame *f, nsec now)
 	return 1;
 }
 
-/*
- * Whether `count` frames of up to `size` bytes fit; a frame costs its buffer's power of two and an
- * skb.
- */
-static bool has_room(const struct pcap_link *p, size_t count, size_t size)
-{
-	int fd = libnet_getfd(p->inject), queued;
-
-	if (ioctl(fd, SIOCOUTQ, &queued) < 0 || queued == 0)
-		return true;
-	return (size_t)queued + count * (2 * size + 1024) <= (size_t)p->send_buffer;
-}
-
 static int inject(struct pcap_link *p, size_t len)
 {
 	errno = 0;
@@ -168,7 +154,8 @@ static int pl_send(struct link *l, const struct tx_frame *f, nsec now)
 		return err;
 	if (segment_frame_max(&s) > sizeof p->frame)
 		return -EMSGSIZE;
-	if (segment_count(&s) > 1 && !has_room(p, segment_count(&s), segment_frame_max(&s)))
+	if (segment_count(&s) > 1 && !room_for(libnet_getfd(p->inject), p->send_buffer,
+					     segment_count(&s), segment_frame_max(&s)))
 		return -EAGAIN;
 	for (size_t sent = 0; (len = segment_next(&s, p->frame)); sent++) {
 		err = inject(p, len);
@@ -302,7 +289,6 @@ static void make_deaf(int fd)
 static int open_inject(struct pcap_link *p, char error[static LINK_ERROR_LEN])
 {
 	char text[LIBNET_ERRBUF_SIZE] = "";
-	socklen_t len = sizeof p->send_buffer;
 
 	errno = 0;
 	p->inject = libnet_init(LIBNET_LINK_ADV, p->ifname, text);
@@ -320,9 +306,7 @@ static int open_inject(struct pcap_link *p, char error[static LINK_ERROR_LEN])
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	fcntl(pcap_fileno(p->capture), F_SETFD, FD_CLOEXEC);
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &(int){SEND_BUFFER}, sizeof(int)) < 0)
-		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){SEND_BUFFER}, sizeof(int));
-	getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &p->send_buffer, &len);
+	p->send_buffer = room_set(fd, SO_SNDBUFFORCE, SO_SNDBUF, SEND_BUFFER);
 	return 0;
 }
 

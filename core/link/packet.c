@@ -1,0 +1,373 @@
+/*
+ * The link of Linux: a packet socket with PACKET_VNET_HDR, over which whole super-segments pass.
+ *
+ * Every frame is preceded by a struct virtio_net_hdr, in both directions the words in which the
+ * kernel says what a NIC would do with it:
+ *
+ *	gso_type, gso_size	this is one TCP segment far above the MTU, to be cut into pieces of
+ *				gso_size payload bytes, by the NIC if it can, else by the kernel
+ *	NEEDS_CSUM		the checksum field at csum_start + csum_offset holds the
+ *				pseudo-header's sum, whoever sends the frame completes it. Received:
+ *				it never was on a wire, there is nothing to verify
+ *	DATA_VALID		received: NIC or kernel found the checksum right
+ *
+ * So one system call moves up to 45 frames of the wire, without a checksum computed anywhere between
+ * two namespaces of one machine. A frame of the kernel's that is larger than 64 KiB (BIG TCP) does not
+ * exist in IPv4 unless somebody raised gro_ipv4_max_size; it is counted as lost.
+ *
+ * THE LIMIT IS THAT OF THE WHOLE FRAME. A device whose gso_max_size is 65,536 gets frames below that,
+ * Ethernet header included; one byte more and the kernel cuts it in software, 44 times.
+ *
+ * ORDER OF OPENING. The socket is made without a protocol, so it is deaf; then come the options and
+ * the filter, and bind() with a protocol opens its ears. Nothing that the filter would refuse is ever
+ * in its queue. Our own frames do not come back: PACKET_IGNORE_OUTGOING, and the filter refuses our
+ * MAC as the source for those that a switch reflects. The kernel keeps the VLAN tag that a NIC (or
+ * its own receive path) took off beside the frame; the filter refuses tagged frames, which otherwise
+ * would pass for untagged ones.
+ *
+ * WHEN THE KERNEL REFUSES A GSO FRAME (EINVAL, EMSGSIZE: a driver of the unusual kind), this link cuts
+ * it in software, and from then on every one.
+ */
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/virtio_net.h>
+#include <net/if.h>
+#include <pcap/pcap.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/base/bytes.h"
+#include "core/link/iface.h"
+#include "core/link/link.h"
+#include "core/link/room.h"
+#include "core/link/segment.h"
+#include "core/wire/eth.h"
+#include "core/wire/ipv4.h"
+#include "core/wire/tcphdr.h"
+
+enum {
+	FRAME_MAX = ETH_HDR_LEN + 65535,
+	GSO_FRAME_MAX = 65535, /* see above */
+	GSO_MAX = GSO_FRAME_MAX - ETH_HDR_LEN - IPV4_HDR_LEN - TCP_HDR_MAX,
+	ALIGN = 2, /* in front of a received frame: puts its IP header on a multiple of four */
+	RECEIVE_BUFFER = 64 << 20,
+	SEND_BUFFER = 8 << 20,
+	TCP_FLAGS_AT = 13,
+	FILTER_MAX = 64, /* instructions of the filter; it has about 20 */
+};
+
+struct packet_link {
+	struct link link;
+	char ifname[IFNAMSIZ];
+	int fd;
+	int send_buffer; /* bytes the kernel really gave, as it counts them */
+	bool cuts;       /* super-segments are cut here: the kernel refused one */
+	struct link_stats stats;
+	uint8_t in[ALIGN + FRAME_MAX];
+	uint8_t out[TX_HEAD_ROOM + 65535]; /* one frame, when they are cut here */
+};
+
+static struct packet_link *of(struct link *l)
+{
+	return CONTAINER_OF(l, struct packet_link, link);
+}
+
+static int pk_fd(struct link *l)
+{
+	return of(l)->fd;
+}
+
+/* EINVAL: a frame that the header cannot describe. The kernel has dropped it. */
+static int receive_error(struct packet_link *p)
+{
+	switch (errno) {
+	case EAGAIN:
+	case EINTR:
+		return 0;
+	case EINVAL:
+		p->stats.rx_dropped++;
+		return 0;
+	case ENODEV:
+	case ENXIO:
+		return -ENETDOWN;
+	default:
+		return -errno;
+	}
+}
+
+static int pk_recv(struct link *l, struct rx_frame *f, nsec now)
+{
+	struct packet_link *p = of(l);
+	struct virtio_net_hdr v;
+	struct iovec io[] = {{&v, sizeof v}, {p->in + ALIGN, FRAME_MAX}};
+	struct msghdr m = {.msg_iov = io, .msg_iovlen = ARRAY_LEN(io)};
+	ssize_t n = recvmsg(p->fd, &m, MSG_DONTWAIT);
+
+	if (n < 0)
+		return receive_error(p);
+	if ((size_t)n < sizeof v || (m.msg_flags & MSG_TRUNC)) {
+		p->stats.rx_dropped++;
+		return 0;
+	}
+	bool vouched = v.flags & (VIRTIO_NET_HDR_F_NEEDS_CSUM | VIRTIO_NET_HDR_F_DATA_VALID);
+	*f = (struct rx_frame){
+		.data = p->in + ALIGN,
+		.len = (size_t)n - sizeof v,
+		.gso_size = v.gso_type == VIRTIO_NET_HDR_GSO_NONE ? 0 : v.gso_size,
+		.csum = vouched ? FRAME_CSUM_VERIFIED : FRAME_CSUM_UNVERIFIED,
+		.arrival = now,
+	};
+	p->stats.rx_frames++;
+	p->stats.rx_bytes += f->len;
+	return 1;
+}
+
+/* What send(2) and sendmsg(2) said, in the words of the contract. */
+static int send_result(struct packet_link *p, ssize_t n, size_t frames, size_t bytes)
+{
+	if (n >= 0) {
+		p->stats.tx_frames += frames;
+		p->stats.tx_bytes += bytes;
+		return 0;
+	}
+	/* ENOBUFS: the queue of the interface is full. Either way nothing has left. */
+	if (errno == EAGAIN || errno == ENOBUFS)
+		return -EAGAIN;
+	p->stats.tx_errors++;
+	return errno == ENXIO || errno == ENODEV ? -ENETDOWN : -errno;
+}
+
+/* Sends the frame in p->out, behind the header that asks for nothing. */
+static int send_cut(struct packet_link *p, size_t len)
+{
+	static const struct virtio_net_hdr nothing;
+
+	memcpy(p->out, &nothing, sizeof nothing);
+	ssize_t n = send(p->fd, p->out, sizeof nothing + len, MSG_DONTWAIT);
+	return send_result(p, n, 1, len);
+}
+
+static int cut_and_send(struct packet_link *p, const struct tx_frame *f)
+{
+	struct segmenter s;
+	size_t len;
+	int err = segment_begin(&s, f);
+
+	if (err)
+		return err;
+	if (!room_for(p->fd, p->send_buffer, segment_count(&s), segment_frame_max(&s)))
+		return -EAGAIN;
+	uint8_t *at = p->out + sizeof(struct virtio_net_hdr);
+	for (size_t sent = 0; (len = segment_next(&s, at)); sent++) {
+		err = send_cut(p, len);
+		if (err && (err != -EAGAIN || sent == 0))
+			return err;
+		p->stats.tx_errors += err != 0; /* part of it has left: a loss, as on any wire */
+	}
+	return 0;
+}
+
+static void describe(struct virtio_net_hdr *v, const struct tx_frame *f, bool is_super)
+{
+	size_t head = tx_frame_head_len(f);
+
+	*v = (struct virtio_net_hdr){0};
+	if (f->csum == FRAME_CSUM_PARTIAL) {
+		v->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+		v->csum_start = (uint16_t)(head - f->l4_from_end);
+		v->csum_offset = f->csum_offset;
+	}
+	if (!is_super)
+		return;
+	const uint8_t *tcp = f->head + TX_HEAD_ROOM - f->l4_from_end;
+	v->gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
+	if (tcp[TCP_FLAGS_AT] & TH_CWR)
+		v->gso_type |= VIRTIO_NET_HDR_GSO_ECN; /* CWR belongs to the first piece alone */
+	v->gso_size = f->gso_size;
+	v->hdr_len = (uint16_t)head;
+}
+
+static int pk_send(struct link *l, const struct tx_frame *f, nsec now)
+{
+	struct packet_link *p = of(l);
+	size_t head = tx_frame_head_len(f), payload = tx_frame_payload_len(f);
+	bool is_super = f->gso_size && payload > f->gso_size;
+	size_t frames = is_super ? (payload + f->gso_size - 1) / f->gso_size : 1;
+	struct virtio_net_hdr v;
+	struct iovec io[2 + TX_PAYLOAD_MAX] = {
+		{&v, sizeof v}, {(void *)(f->head + f->head_at), head}};
+	struct msghdr m = {.msg_iov = io, .msg_iovlen = 2u + f->npayload};
+
+	if (f->l4_from_end > head)
+		return -EINVAL;
+	if (is_super && p->cuts)
+		return cut_and_send(p, f);
+	describe(&v, f, is_super);
+	memcpy(io + 2, f->payload, f->npayload * sizeof f->payload[0]);
+	ssize_t n = sendmsg(p->fd, &m, MSG_DONTWAIT);
+	if (n < 0 && is_super && (errno == EINVAL || errno == EMSGSIZE)) {
+		int err = cut_and_send(p, f);
+		p->cuts = err == 0;
+		return err;
+	}
+	return send_result(p, n, frames, frames * head + payload);
+}
+
+static void pk_stats(struct link *l, struct link_stats *out)
+{
+	struct packet_link *p = of(l);
+	struct tpacket_stats st;
+	socklen_t len = sizeof st;
+
+	/* Each asking sets the kernel's count back to zero. */
+	if (getsockopt(p->fd, SOL_PACKET, PACKET_STATISTICS, &st, &len) == 0)
+		p->stats.rx_dropped += st.tp_drops;
+	*out = p->stats;
+}
+
+static void pk_close(struct link *l)
+{
+	struct packet_link *p = of(l);
+
+	if (p->fd >= 0)
+		close(p->fd);
+	free(p);
+}
+
+static const struct link_ops packet_ops = {
+	.name = "packet",
+	.fd = pk_fd,
+	.recv = pk_recv,
+	.send = pk_send,
+	.stats = pk_stats,
+	.close = pk_close,
+};
+
+static int say(const struct packet_link *p, const char *what, char error[static LINK_ERROR_LEN])
+{
+	int err = errno;
+
+	if (err == EPERM || err == EACCES)
+		snprintf(error, LINK_ERROR_LEN, "%s: a packet socket needs root or CAP_NET_RAW",
+			p->ifname);
+	else
+		snprintf(error, LINK_ERROR_LEN, "%s: %s: %s", p->ifname, what, strerror(err));
+	return -err;
+}
+
+/*
+ * libpcap compiles what is ours; in front of it stands what it has no words for without a live
+ * capture: frames with a VLAN tag are not.
+ */
+static int attach_filter(
+	struct packet_link *p, const struct macaddr *mac, char error[static LINK_ERROR_LEN])
+{
+	struct sock_filter code[FILTER_MAX] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, (uint32_t)SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	enum { PREAMBLE = 3 };
+	char text[160], m[MACADDR_STRLEN];
+	struct bpf_program compiled;
+
+	macaddr_format(mac, m);
+	snprintf(text, sizeof text, "(ether dst %s or ether multicast) and not ether src %s", m, m);
+	pcap_t *nowhere = pcap_open_dead(DLT_EN10MB, FRAME_MAX);
+	if (!nowhere || pcap_compile(nowhere, &compiled, text, 1, PCAP_NETMASK_UNKNOWN) < 0) {
+		snprintf(error, LINK_ERROR_LEN, "%s: capture filter: %.200s", p->ifname,
+			nowhere ? pcap_geterr(nowhere) : "out of memory");
+		if (nowhere)
+			pcap_close(nowhere);
+		return -EIO;
+	}
+	unsigned n = MIN(compiled.bf_len, FILTER_MAX - PREAMBLE);
+	memcpy(code + PREAMBLE, compiled.bf_insns, n * sizeof code[0]); /* the same layout */
+	struct sock_fprog program = {.len = (unsigned short)(PREAMBLE + n), .filter = code};
+	pcap_freecode(&compiled);
+	pcap_close(nowhere);
+	if (setsockopt(p->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0)
+		return say(p, "capture filter", error);
+	return 0;
+}
+
+static int start_hearing(
+	struct packet_link *p, const struct iface *i, char error[static LINK_ERROR_LEN])
+{
+	struct sockaddr_ll where = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_ALL),
+		.sll_ifindex = i->index,
+	};
+
+	return bind(p->fd, (struct sockaddr *)&where, sizeof where) < 0
+		       ? say(p, "binding a packet socket", error)
+		       : 0;
+}
+
+static int be_promiscuous(
+	struct packet_link *p, const struct iface *i, char error[static LINK_ERROR_LEN])
+{
+	struct packet_mreq all = {.mr_ifindex = i->index, .mr_type = PACKET_MR_PROMISC};
+
+	return setsockopt(p->fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof all) < 0
+		       ? say(p, "promiscuous mode", error)
+		       : 0;
+}
+
+static int open_socket(struct packet_link *p, const struct iface *i, const struct macaddr *mac,
+	char error[static LINK_ERROR_LEN])
+{
+	int err;
+
+	p->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (p->fd < 0)
+		return say(p, "a packet socket", error);
+	if (setsockopt(p->fd, SOL_PACKET, PACKET_VNET_HDR, &(int){1}, sizeof(int)) < 0)
+		return say(p, "PACKET_VNET_HDR", error);
+	/* Kernel 4.20; before, the filter does it. */
+	setsockopt(p->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &(int){1}, sizeof(int));
+	room_set(p->fd, SO_RCVBUFFORCE, SO_RCVBUF, RECEIVE_BUFFER);
+	p->send_buffer = room_set(p->fd, SO_SNDBUFFORCE, SO_SNDBUF, SEND_BUFFER);
+	if ((err = attach_filter(p, mac, error)))
+		return err;
+	if (!macaddr_equal(mac, &i->mac) && (err = be_promiscuous(p, i, error)))
+		return err;
+	return start_hearing(p, i, error);
+}
+
+struct link *link_packet_open(
+	const char *ifname, const struct macaddr *mac, char error[static LINK_ERROR_LEN])
+{
+	struct packet_link *p = calloc(1, sizeof *p);
+	struct iface i;
+
+	if (!p) {
+		snprintf(error, LINK_ERROR_LEN, "out of memory");
+		errno = ENOMEM;
+		return NULL;
+	}
+	p->fd = -1;
+	p->link.ops = &packet_ops;
+	snprintf(p->ifname, sizeof p->ifname, "%s", ifname);
+	int err = iface_usable(p->ifname, &i, error);
+	if (!err) {
+		p->link.info = (struct link_info){
+			.nic_mac = i.mac,
+			.mtu = i.mtu,
+			.gso_max = GSO_MAX,
+			.is_up = i.is_up,
+		};
+		err = open_socket(p, &i, mac, error);
+	}
+	if (!err)
+		return &p->link;
+	pk_close(&p->link);
+	errno = -err;
+	return NULL;
+}

@@ -1,0 +1,256 @@
+/*
+ * The packet link: the contract of all links, and what is its own: super-segments pass whole, with
+ * what the kernel knows of their checksums.
+ */
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/base/bytes.h"
+#include "core/host/host.h"
+#include "core/wire/checksum.h"
+#include "core/wire/eth.h"
+#include "core/wire/ipv4.h"
+#include "core/wire/tcphdr.h"
+#include "tests/unit/link_contract.h"
+
+enum { MSS = 1460, SUPER_LEN = 44 * MSS + 7, PIECES = 45 };
+
+/* The next IPv4 frame that waits; the test has seen to it that there is one. */
+static void take_ipv4(struct link *l, struct rx_frame *f)
+{
+	nsec limit = host_clock() + WAIT_MS * MSEC;
+
+	while (host_clock() < limit)
+		if (l->ops->recv(l, f, 7) == 1 && get_be16(f->data + 12) == ETH_TYPE_IPV4)
+			return;
+	fail_msg("no frame has come");
+}
+
+static bool tcp_sum_is_right(const struct rx_frame *f)
+{
+	const uint8_t *ip = f->data + ETH_HDR_LEN;
+	struct ipaddr src = ipaddr_v4(get_be32(ip + 12)), dst = ipaddr_v4(get_be32(ip + 16));
+	uint32_t len = (uint32_t)get_be16(ip + 2) - IPV4_HDR_LEN;
+	csum_acc sum = csum_pseudo(&src, &dst, IP_PROTO_TCP, len);
+
+	return csum_fold(csum_add(sum, ip + IPV4_HDR_LEN, len)) == 0xffff;
+}
+
+static void shell(const char *command)
+{
+	assert_int_equal(system(command), 0);
+}
+
+static void a_super_segment_passes_whole(void **state)
+{
+	struct link *a = open_or_fail("va", &own_a), *b = open_or_fail("vb", &own_b);
+	struct link_stats st;
+	struct tx_frame f;
+	struct rx_frame in;
+
+	make_super_segment(&f, SUPER_LEN, MSS);
+	assert_int_equal(a->ops->send(a, &f, 0), 0);
+	take_ipv4(b, &in);
+	assert_int_equal(in.len, SUPER_HEAD + SUPER_LEN);
+	assert_memory_equal(in.data + SUPER_HEAD, body, SUPER_LEN);
+	assert_int_equal(in.gso_size, MSS);
+	assert_int_equal(in.csum, FRAME_CSUM_VERIFIED);
+	assert_int_equal(in.arrival, 7);
+	assert_int_equal((uintptr_t)(in.data + ETH_HDR_LEN) % 4, 0);
+	a->ops->stats(a, &st);
+	assert_int_equal(st.tx_frames, PIECES);
+	assert_int_equal(st.tx_bytes, PIECES * SUPER_HEAD + SUPER_LEN);
+	a->ops->close(a);
+	b->ops->close(b);
+}
+
+static void the_largest_super_segment_passes_whole(void **state)
+{
+	struct link *a = open_or_fail("va", &own_a), *b = open_or_fail("vb", &own_b);
+	struct tx_frame f;
+	struct rx_frame in;
+
+	assert_in_range(a->info.gso_max, 60000, 65535 - 40);
+	size_t len = a->info.gso_max + TCP_HDR_MAX - TCP_HDR_LEN;
+	uint8_t *all = calloc(1, len);
+	make_super_segment(&f, 2 * MSS, MSS);
+	f.payload[0] = (struct iovec){all, len};
+	f.npayload = 1;
+	uint8_t *ip = f.head + f.head_at + ETH_HDR_LEN;
+	put_be16(ip + 2, (uint16_t)(IPV4_HDR_LEN + TCP_HDR_LEN + len));
+	put_be16(ip + 10, 0);
+	put_be16(ip + 10, csum_finish(csum_add(0, ip, IPV4_HDR_LEN)));
+	assert_int_equal(a->ops->send(a, &f, 0), 0);
+	take_ipv4(b, &in);
+	assert_int_equal(in.len, SUPER_HEAD + len);
+	assert_int_equal(in.gso_size, MSS);
+	free(all);
+	a->ops->close(a);
+	b->ops->close(b);
+}
+
+/* With the receiver's offloads off the kernel has to do what it was asked for. */
+static void the_kernel_cuts_and_completes_what_the_wire_needs(void **state)
+{
+	struct tx_frame f;
+	struct rx_frame in;
+
+	shell("ethtool -K va tso off gso off tx off >/dev/null");
+	struct link *a = open_or_fail("va", &own_a), *b = open_or_fail("vb", &own_b);
+	make_super_segment(&f, SUPER_LEN, MSS);
+	assert_int_equal(a->ops->send(a, &f, 0), 0);
+	for (size_t got = 0; got < SUPER_LEN; got += in.len - SUPER_HEAD) {
+		take_ipv4(b, &in);
+		assert_in_range(in.len, SUPER_HEAD + 1, SUPER_HEAD + MSS);
+		assert_int_equal(get_be32(in.data + ETH_HDR_LEN + 24), got);
+		assert_memory_equal(in.data + SUPER_HEAD, body + got, in.len - SUPER_HEAD);
+		assert_int_equal(in.gso_size, 0);
+		assert_int_equal(in.csum, FRAME_CSUM_UNVERIFIED);
+		assert_true(tcp_sum_is_right(&in));
+	}
+	a->ops->close(a);
+	b->ops->close(b);
+	shell("ethtool -K va tso on gso on tx on >/dev/null");
+}
+
+static void a_small_segment_is_completed_by_the_kernel(void **state)
+{
+	struct tx_frame f;
+	struct rx_frame in;
+
+	shell("ethtool -K va tx off >/dev/null");
+	struct link *a = open_or_fail("va", &own_a), *b = open_or_fail("vb", &own_b);
+	make_super_segment(&f, 100, 0);
+	assert_int_equal(a->ops->send(a, &f, 0), 0);
+	take_ipv4(b, &in);
+	assert_int_equal(in.len, SUPER_HEAD + 100);
+	assert_true(tcp_sum_is_right(&in));
+	a->ops->close(a);
+	b->ops->close(b);
+	shell("ethtool -K va tso on gso on tx on >/dev/null");
+}
+
+/* From here on sendmsg, which a super-segment leaves by, is EINVAL; send is not. */
+static bool refuse_sendmsg(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sendmsg, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {.len = ARRAY_LEN(code), .filter = code};
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+static void what_the_kernel_refuses_whole_is_cut_here(void **state)
+{
+	struct link *a = open_or_fail("va", &own_a), *b = open_or_fail("vb", &own_b);
+	struct tx_frame f;
+	struct rx_frame in;
+	int status;
+
+	make_super_segment(&f, SUPER_LEN, MSS);
+	pid_t child = fork();
+	if (child == 0) {
+		bool sent = refuse_sendmsg() && a->ops->send(a, &f, 0) == 0 &&
+			    a->ops->send(a, &f, 0) == 0;
+		_exit(sent ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	for (size_t got = 0; got < 2 * SUPER_LEN; got += in.len - SUPER_HEAD) {
+		take_ipv4(b, &in);
+		assert_in_range(in.len, SUPER_HEAD + 1, SUPER_HEAD + MSS);
+		assert_int_equal(get_be32(in.data + ETH_HDR_LEN + 24), got % SUPER_LEN);
+		assert_true(tcp_sum_is_right(&in));
+	}
+	a->ops->close(a);
+	b->ops->close(b);
+}
+
+/* The receiving kernel takes the tag off and puts it beside the frame, which then looks like any. */
+static void tagged_frames_do_not_pass_for_ours(void **state)
+{
+	struct link *a = open_or_fail("va", &own_a), *b = open_or_fail("vb", &own_b);
+	uint8_t tagged[4 + 60] = {0, 7, ETHERTYPE_TEST >> 8, ETHERTYPE_TEST & 0xff};
+	struct eth_hdr eth = {.dst = own_b, .src = own_a, .ethertype = 0x8100};
+	struct rx_frame in;
+	struct tx_frame f;
+
+	tx_frame_init(&f);
+	eth_emit(tx_frame_push(&f, ETH_HDR_LEN), &eth);
+	f.payload[0] = (struct iovec){tagged, sizeof tagged};
+	f.npayload = 1;
+	assert_int_equal(a->ops->send(a, &f, 0), 0);
+	assert_int_equal(send_body(a, &own_b, &own_a, 99), 0);
+	assert_int_equal(next_frame(b, &in, WAIT_MS), ETH_HDR_LEN + 99);
+	a->ops->close(a);
+	b->ops->close(b);
+}
+
+/* A token bucket holds back all but the first frame. */
+static void a_full_queue_is_eagain_and_nothing_is_sent(void **state)
+{
+	struct link *a = open_or_fail("va", &own_a);
+	struct link_stats before, after;
+	struct tx_frame f;
+	int err = 0;
+
+	if (system("tc qdisc add dev va root tbf rate 8kbit burst 70000 limit 400000 "
+		   "2>/dev/null") != 0) {
+		a->ops->close(a);
+		skip();
+	}
+	make_super_segment(&f, SUPER_LEN, MSS);
+	for (int i = 0; i < 1000 && err == 0; i++) {
+		a->ops->stats(a, &before);
+		err = a->ops->send(a, &f, 0);
+	}
+	a->ops->stats(a, &after);
+	assert_int_equal(err, -EAGAIN);
+	assert_int_equal(after.tx_frames, before.tx_frames);
+	assert_int_equal(after.tx_errors, 0);
+	a->ops->close(a);
+	shell("tc qdisc del dev va root");
+}
+
+static void checksums_need_no_guessing(void **state)
+{
+	struct link *a = open_or_fail("va", &own_a);
+
+	assert_false(a->info.partial_csum_ok);
+	assert_string_equal(a->ops->name, "packet");
+	a->ops->close(a);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_super_segment_passes_whole),
+		cmocka_unit_test(the_largest_super_segment_passes_whole),
+		cmocka_unit_test(the_kernel_cuts_and_completes_what_the_wire_needs),
+		cmocka_unit_test(a_small_segment_is_completed_by_the_kernel),
+		cmocka_unit_test(what_the_kernel_refuses_whole_is_cut_here),
+		cmocka_unit_test(tagged_frames_do_not_pass_for_ours),
+		cmocka_unit_test(a_full_queue_is_eagain_and_nothing_is_sent),
+		cmocka_unit_test(checksums_need_no_guessing),
+	};
+	int failed = link_contract_run(link_packet_open);
+
+	return cmocka_run_group_tests(tests, NULL, NULL) || failed;
+}
