@@ -158,8 +158,7 @@ struct tcp {
 	uint64_t delivered; /* bytes acknowledged or SACKed, ever */
 	struct {
 		nsec sent_at, rtt;
-		struct seq32 end, fack;
-		bool reordering;
+		struct seq32 end;
 	} rack;
 	struct {
 		uint32_t delivered, out,
@@ -265,9 +264,13 @@ uint32_t tcp_ts_now(const struct tcp *t, nsec now);
 
 /* --- tcp_recovery.c --- */
 struct ack_result {
+	bool has_echo;       /* the ACK echoes a timestamp of ours */
+	uint32_t echo;
 	uint32_t acked;     /* bytes by which snd.una advanced */
 	uint32_t delivered; /* bytes newly acknowledged or SACKed */
-	nsec rtt;           /* from a range sent only once (Karn); 0: none */
+	nsec rtt;            /* of the last range delivered; 0: none */
+	nsec rtt_echo;       /* of the transmission whose timestamp came back; 0: none */
+	bool resent;         /* something sent more than once was delivered */
 	bool new_sack;      /* some range was newly SACKed */
 	bool dup_ack;       /* RFC 5681 §2 */
 	bool dsack;         /* the peer got something twice (RFC 2883) */

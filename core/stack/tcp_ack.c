@@ -34,6 +34,8 @@ static void free_sent_data(struct tcp *t)
 /* RFC 9293 §3.10.7.4: only a segment newer than the last may change the window. */
 static bool update_window(struct tcp *t, const struct segment *g)
 {
+	if (seq_lt(g->h.ack, t->snd.una))
+		return false;
 	if (!seq_lt(t->snd.wl1, g->seq) &&
 		!(seq_eq(t->snd.wl1, g->seq) && seq_le(t->snd.wl2, g->h.ack)))
 		return false;
@@ -45,28 +47,23 @@ static bool update_window(struct tcp *t, const struct segment *g)
 	return changed;
 }
 
-static void sample_rtt(struct tcp *t, const struct segment *g, const struct ack_result *r, nsec now)
+static void sample_rtt(struct tcp *t, const struct ack_result *r, nsec now)
 {
-	if (r->rtt > 0) {
-		tcp_rtt_sample(t, r->rtt);
-		if (t->cc->rtt && t->cong.cwnd > 0)
-			t->cc->rtt(t, r->rtt, now);
+	nsec rtt = r->rtt_echo || r->resent ? r->rtt_echo : r->rtt;
+
+	if (rtt == 0)
 		return;
-	}
-	/*
-	 * Only retransmitted ranges were acknowledged: the echo tells which transmission it was
-	 * (RFC 7323 §4.1).
-	 */
-	if (r->acked > 0 && t->use_ts && (g->h.opts & TO_TIMESTAMP) && g->h.tsecr) {
-		int32_t ms = (int32_t)(tcp_ts_now(t, now) - g->h.tsecr);
-		if (ms >= 0 && ms * MSEC < TCP_RTO_MAX)
-			tcp_rtt_sample(t, ms * MSEC);
-	}
+	tcp_rtt_sample(t, rtt);
+	if (t->cc->rtt && t->cong.cwnd > 0)
+		t->cc->rtt(t, rtt, now);
 }
 
 void tcp_ack_input(struct tcp *t, struct segment *g, nsec now)
 {
-	struct ack_result r = {0};
+	struct ack_result r = {
+		.has_echo = t->use_ts && (g->h.opts & TO_TIMESTAMP),
+		.echo = g->h.tsecr,
+	};
 	bool outstanding = !seq_eq(t->snd.una, t->snd.nxt);
 
 	t->probes = 0;
@@ -74,7 +71,7 @@ void tcp_ack_input(struct tcp *t, struct segment *g, nsec now)
 	tcp_sent_ack(t, g->h.ack, &r, now);
 	if (t->use_sack && (g->h.opts & TO_SACK))
 		tcp_sent_sack(t, &g->h, &r, now);
-	sample_rtt(t, g, &r, now);
+	sample_rtt(t, &r, now);
 	free_sent_data(t);
 	bool opened = update_window(t, g);
 	r.dup_ack = r.acked == 0 && outstanding && !opened && segment_seq_len(g) == 0 &&
@@ -82,6 +79,7 @@ void tcp_ack_input(struct tcp *t, struct segment *g, nsec now)
 	tcp_recovery_ack(t, &r, now);
 	tcp_probe_ack(t, &r, now);
 	if (r.acked > 0) {
+		t->soft_error = 0;
 		t->retries = 0;
 		t->backoff = 0;
 		tcp_arm_rexmit(t, now);

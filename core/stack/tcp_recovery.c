@@ -168,20 +168,42 @@ static bool sent_after(nsec sent_a, struct seq32 end_a, nsec sent_b, struct seq3
 	return sent_a > sent_b || (sent_a == sent_b && seq_gt(end_a, end_b));
 }
 
+/*
+ * Round-trip times. The timestamp an ACK echoes is that of the segment which moved the window
+ * (RFC 7323 §4.3), so the range with that time of sending is the one it answers. Other ranges may
+ * have waited in the receiver, or for an ACK that got lost: they count only when nothing that was
+ * sent twice is acknowledged with them (Karn). Without this care a few lost ACKs carry srtt away.
+ */
+static void sample(const struct tcp *t, const struct txseg *x, struct ack_result *r, nsec rtt)
+{
+	if (r->has_echo && tcp_ts_now(t, x->sent_at) == r->echo)
+		r->rtt_echo = rtt;
+	r->resent |= x->retransmitted;
+	r->rtt = rtt;
+}
+
+/*
+ * Does the ACK answer the last transmission of x, rather than one before it? The timestamp it echoes
+ * says so; without timestamps, no answer is faster than the fastest round trip (RFC 8985 §6.2 step
+ * 2).
+ */
+static bool is_answer_to_last(
+	const struct tcp *t, const struct txseg *x, const struct ack_result *r, nsec rtt)
+{
+	if (r->has_echo)
+		return (int32_t)(r->echo - tcp_ts_now(t, x->sent_at)) >= 0;
+	return rtt >= t->min_rtt;
+}
+
 /* RFC 8985 §6.2 steps 1 to 3, for [.., end) of x, just delivered. */
 static void note_delivered(
 	struct tcp *t, const struct txseg *x, struct seq32 end, struct ack_result *r, nsec now)
 {
 	nsec rtt = now - x->sent_at;
 
-	if (x->retransmitted && rtt < t->min_rtt)
-		return; /* the original arrived, not the retransmission */
-	if (!x->retransmitted) {
-		r->rtt = nsec_max(rtt, 1); /* 0 says: no sample */
-		if (seq_lt(end, t->rack.fack))
-			t->rack.reordering = true;
-	}
-	t->rack.fack = seq_max(t->rack.fack, end);
+	sample(t, x, r, nsec_max(rtt, 1));
+	if (x->retransmitted && !is_answer_to_last(t, x, r, rtt))
+		return;
 	t->rack.rtt = rtt;
 	if (sent_after(x->sent_at, end, t->rack.sent_at, t->rack.end)) {
 		t->rack.sent_at = x->sent_at;
@@ -264,12 +286,13 @@ void tcp_sent_sack(struct tcp *t, const struct tcp_hdr *h, struct ack_result *r,
 
 /* --- detection --- */
 
-/* RFC 8985 §6.2 step 4: how much reordering is borne. */
+/*
+ * RFC 8985 §6.2 step 4: how much reordering is borne. Departure: always a quarter of a round trip, also before any was
+ * seen. The shortcut (three segments SACKed: no wait) takes the first reordering for a loss, and then never learns
+ * better, since what is retransmitted says nothing about order; nothing here undoes the halved window.
+ */
 static nsec reordering_window(const struct tcp *t)
 {
-	if (!t->rack.reordering &&
-		(t->recovery != RECOVERY_OPEN || t->sacked_bytes >= DUP_THRESH * t->snd.mss))
-		return 0;
 	return nsec_min(t->min_rtt / 4, t->srtt);
 }
 
