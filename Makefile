@@ -108,7 +108,7 @@ need-%:
 	@tests/tools/deps need $*
 
 demo: need-demo
-	@+$(MAKE) -s --no-print-directory $(PROGRAMS) $(B)/tests/tools/conversation
+	@+$(MAKE) -s --no-print-directory $(PROGRAMS) $(addprefix $(B)/tests/tools/,capture conversation)
 	@examples/demo
 
 test: need-test

@@ -6,24 +6,27 @@
 capture_start()
 {
 	CAPTURE=$LAN_DIR/$1.pcap
-	spawn "tcpdump-$1" in_server tcpdump -Z root -i vb --immediate-mode -U -B 65536 -s "${2:-262144}" -w "$CAPTURE"
+	spawn "capture-$1" in_server "$LAN_TOOLS/capture" vb "$CAPTURE" "${2:-262144}"
 	CAPTURE_PID=$!
-	CAPTURE_LOG=$LAN_DIR/tcpdump-$1.log
-	wait_for 10 grep -q 'listening on' "$CAPTURE_LOG" || { cat "$CAPTURE_LOG" >&2 && return 1; }
+	CAPTURE_LOG=$LAN_DIR/capture-$1.log
+	wait_for 10 grep -q listening "$CAPTURE_LOG" || { cat "$CAPTURE_LOG" >&2 && return 1; }
 }
 
 capture_holds() { tail -c 65536 "$CAPTURE" | grep -aq -- "$1"; }
 
-# Everything sent so far is in the file when this returns: a last datagram is waited for. 0 packets lost.
+# Everything sent so far is in the file when this returns: a last datagram is waited for. 0 frames lost.
 capture_stop()
 {
 	local mark="end of capture $RANDOM"
 	in_client bash -c "printf '%s' '$mark' >/dev/udp/$LAN_SERVER/9"
 	wait_for 10 capture_holds "$mark"
 	kill -INT "$CAPTURE_PID"
-	wait_for 10 grep -q 'dropped by kernel' "$CAPTURE_LOG"
-	grep -q '^0 packets dropped by kernel' "$CAPTURE_LOG" || { cat "$CAPTURE_LOG" >&2 && return 1; }
+	wait_for 10 grep -q 'dropped' "$CAPTURE_LOG"
+	grep -q ' 0 dropped' "$CAPTURE_LOG" || { cat "$CAPTURE_LOG" >&2 && return 1; }
 }
+
+# count_frames FILTER: how many frames of the capture a pcap-filter(7) matches.
+count_frames() { "$LAN_TOOLS/capture" -c "$CAPTURE" "$1"; }
 
 # wireshark_says FILTER [OPTION…]: a filter that it does not understand is an answer, too, so that no assertion
 # passes for want of one.
