@@ -71,8 +71,8 @@ uint32_t tcp_receive_window(const struct tcp *t)
 	 */
 	if (room < promised + MIN((uint32_t)t->rcv.mss, t->rcv.limit / 2))
 		room = promised;
-	uint32_t window = room > promised ? room & ~(unit - 1) : (room + unit - 1) & ~(unit - 1);
-	return MIN(MAX(window, promised), 65535u << t->rcv.wscale);
+	uint32_t floor = (promised + unit - 1) & ~(unit - 1);
+	return MIN(MAX(room & ~(unit - 1), floor), 65535u << t->rcv.wscale);
 }
 
 /* Dynamic right-sizing: what the program consumed within a round trip must fit the window twice. */
@@ -239,11 +239,9 @@ static void absorb_out_of_order(struct tcp *t)
 static void learn_segment_size(struct tcp *t, const struct segment *g)
 {
 	uint32_t size = g->gso_size ? g->gso_size : g->len;
+	uint32_t most = t->use_ts ? t->rcv.advmss - TCP_TS_OPTION_LEN : t->rcv.advmss;
 
-	if (size <= t->rcv.advmss && size > t->rcv.mss)
-		t->rcv.mss = (uint16_t)size;
-	else if (size > t->rcv.advmss)
-		t->rcv.mss = t->rcv.advmss;
+	t->rcv.mss = (uint16_t)MAX((uint32_t)t->rcv.mss, MIN(size, most));
 }
 
 static uint32_t deliver(struct tcp *t, const struct segment *g)
