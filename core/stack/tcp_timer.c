@@ -38,7 +38,10 @@ void tcp_arm_rexmit(struct tcp *t, nsec now)
 	}
 	for (unsigned i = 0; i < t->backoff && timeout < TCP_RTO_MAX; i++)
 		timeout *= 2;
-	tcp_timer_set(t, TCP_TIMER_REXMIT, now + nsec_min(timeout, TCP_RTO_MAX));
+	nsec when = now + nsec_min(timeout, TCP_RTO_MAX), user = t->option[TCP_OPT_USER_TIMEOUT];
+	if (user > 0 && t->retries > 0 && tcp_is_synchronized(t))
+		when = nsec_min(when, nsec_max(t->stalled_since + user, now + 1 * MSEC));
+	tcp_timer_set(t, TCP_TIMER_REXMIT, when);
 }
 
 void tcp_arm_keepalive(struct tcp *t, nsec now)
@@ -79,6 +82,13 @@ static bool gave_up(struct tcp *t, nsec now)
 	return t->retries >= most;
 }
 
+/* Its window is closed and it says so: the peer is alive, for as long as it goes on answering. */
+static bool is_only_closed(const struct tcp *t, nsec now)
+{
+	return t->owned && tcp_is_synchronized(t) && t->snd.wnd == 0 &&
+	       now - t->stats.last_ack_recv < 2 * TCP_RTO_MAX;
+}
+
 static void give_up(struct tcp *t, nsec now)
 {
 	COUNT(t->stack, TcpExtAbortOnTimeout);
@@ -98,13 +108,14 @@ static void on_rexmit(struct tcp *t, nsec now)
 	if (t->retries == 0)
 		t->stalled_since =
 			LIST_ENTRY(list_first(&t->sent), struct txseg, link)->first_sent_at;
-	if (gave_up(t, now)) {
+	bool counts = !is_only_closed(t, now);
+	if (counts && gave_up(t, now)) {
 		give_up(t, now);
 		return;
 	}
 	COUNT(t->stack, TcpExtTimeouts);
-	t->retries++;
-	t->backoff++;
+	t->retries += counts && t->retries < UINT8_MAX;
+	t->backoff += t->backoff < UINT8_MAX;
 	t->tlp.outstanding = false;
 	tcp_recovery_timeout(t, now);
 	if (!tcp_is_synchronized(t)) {
@@ -155,9 +166,8 @@ static void on_keepalive(struct tcp *t, nsec now)
 		tcp_timer_set(t, TCP_TIMER_KEEPALIVE, now + t->option[TCP_OPT_KEEPIDLE]);
 		return;
 	}
-	if (t->probes == 0)
-		t->stalled_since = now;
-	bool over = user > 0 ? t->probes > 0 && now - t->stalled_since >= user
+	nsec silence = now - nsec_max(t->stats.last_ack_recv, t->stats.last_data_recv);
+	bool over = user > 0 ? t->probes > 0 && silence >= user
 			     : t->probes >= t->option[TCP_OPT_KEEPCNT];
 	if (over) {
 		give_up(t, now);
