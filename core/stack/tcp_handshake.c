@@ -6,7 +6,7 @@
 
 #include "core/stack/tcb.h"
 
-enum { IP_TCP_HDR_LEN = 40, TS_OPTION_LEN = 12 };
+enum { IP_TCP_HDR_LEN = 40 };
 
 static uint64_t tuple_hash(const struct tcp *t, enum hash_purpose purpose)
 {
@@ -105,7 +105,7 @@ void tcp_update_mss(struct tcp *t)
 
 	if (t->option[TCP_OPT_MAXSEG] && mss > t->option[TCP_OPT_MAXSEG])
 		mss = (uint32_t)t->option[TCP_OPT_MAXSEG];
-	t->snd.mss = t->use_ts ? mss - TS_OPTION_LEN : mss;
+	t->snd.mss = t->use_ts ? mss - TCP_TS_OPTION_LEN : mss;
 }
 
 void tcp_established(struct tcp *t, nsec now)

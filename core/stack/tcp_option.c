@@ -34,6 +34,8 @@ int tcp_set_option(struct tcp *t, enum tcp_option option, int64_t value, nsec no
 	if ((unsigned)option >= TCP_OPT_COUNT || value < range[option].min ||
 		value > range[option].max)
 		return -EINVAL;
+	if (option == TCP_OPT_MAXSEG && value && value < TCP_MAXSEG_MIN)
+		return -EINVAL;
 	t->option[option] = value;
 	switch (option) {
 	case TCP_OPT_NODELAY:

@@ -133,9 +133,10 @@ static int transmit(struct tcp *t, struct tcp_hdr *h, uint32_t len, uint32_t mss
 /* Payload per segment right now: SACK blocks, while there are holes, take their place from it. */
 static uint32_t effective_mss(const struct tcp *t)
 {
-	unsigned blocks = t->use_sack ? t->rcv.nsack + t->rcv.dsack : 0;
+	unsigned most = t->use_ts ? TCP_SACK_MAX - 1 : TCP_SACK_MAX;
+	unsigned blocks = t->use_sack ? MIN((unsigned)t->rcv.nsack + t->rcv.dsack, most) : 0;
 
-	return blocks ? t->snd.mss - MIN(4 + 8 * blocks, 36u) : t->snd.mss;
+	return blocks ? t->snd.mss - (4 + 8 * blocks) : t->snd.mss;
 }
 
 /*
