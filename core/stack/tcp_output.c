@@ -308,7 +308,7 @@ static bool send_new(struct tcp *t, nsec now)
 		t->quickacks = 0; /* a dialogue: ACKs ride on data */
 		if (len % mss)
 			t->snd.small = end;
-		if (t->deadline[TCP_TIMER_REXMIT] == NSEC_NEVER)
+		if (t->deadline[TCP_TIMER_REXMIT] == NSEC_NEVER || t->tlp.armed)
 			tcp_arm_rexmit(t, now);
 	}
 }
