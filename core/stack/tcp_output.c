@@ -261,7 +261,9 @@ static bool partial_may_go(struct tcp *t, uint32_t len, nsec now)
 			tcp_timer_set(t, TCP_TIMER_CORK, now + TCP_CORK_MAX);
 		return false;
 	}
-	return t->option[TCP_OPT_NODELAY] || seq_le(t->snd.small, t->snd.una);
+	/* Not just beyond una: after 2 GiB without a small segment the mark of the last one is ahead. */
+	bool small_in_flight = seq_gt(t->snd.small, t->snd.una) && seq_le(t->snd.small, t->snd.nxt);
+	return t->option[TCP_OPT_NODELAY] || !small_in_flight;
 }
 
 /* How much new data may leave in one go; 0: nothing now. */

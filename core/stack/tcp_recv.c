@@ -148,7 +148,7 @@ static const struct sack_block *covering(
 		if (seq_le(o->range[i].left, left) && seq_ge(o->range[i].right, right))
 			return &o->range[i];
 	}
-	return false;
+	return NULL;
 }
 
 /* The newest range moves to the front of what we report; those it swallowed leave. */
