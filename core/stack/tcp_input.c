@@ -234,7 +234,7 @@ static void in_6_urg(struct tcp *t, const struct segment *g)
 {
 	if (!(g->h.flags & TH_URG) || t->state > TCPS_FIN_WAIT_2)
 		return;
-	struct seq32 up = seq_add(g->seq, g->h.urgent);
+	struct seq32 up = seq_add(g->h.seq, g->h.urgent); /* g->seq may have been trimmed */
 	if (!seq_gt(up, t->rcv.nxt) || (t->rcv.urgent && !seq_gt(up, t->rcv.up)))
 		return;
 	t->rcv.up = up;

@@ -40,7 +40,10 @@ int tcp_set_option(struct tcp *t, enum tcp_option option, int64_t value, nsec no
 	switch (option) {
 	case TCP_OPT_NODELAY:
 	case TCP_OPT_CORK:
-		tcp_timer_set(t, TCP_TIMER_CORK, NSEC_NEVER);
+		/* tcp(7): NODELAY flushes also what the cork holds; the timer of the cork does it now. */
+		tcp_timer_set(t, TCP_TIMER_CORK,
+			option == TCP_OPT_NODELAY && value && t->option[TCP_OPT_CORK] ? now
+										  : NSEC_NEVER);
 		if (tcp_is_synchronized(t))
 			tcp_due(t);
 		break;

@@ -337,11 +337,13 @@ int tcp_send_room(struct tcp *t, size_t want, struct iovec iov[static 2])
 		return 0;
 	size_t room = limit > r->len ? limit - r->len : 0;
 	want = MIN(want, room);
-	if (want == 0 || (!ring_grow(t->stack, r, r->len + want) && r->cap == r->len)) {
+	while (want > 0 && !ring_grow(t->stack, r, r->len + want))
+		want = r->cap > r->len ? r->cap - r->len : want / 2; /* less, while memory is scarce */
+	if (want == 0) {
 		t->snd.blocked = true;
 		return 0;
 	}
-	return ring_pieces(r, r->len, (uint32_t)MIN(want, (size_t)r->cap - r->len), iov);
+	return ring_pieces(r, r->len, (uint32_t)want, iov);
 }
 
 void tcp_send_commit(struct tcp *t, size_t n, nsec now)
