@@ -513,6 +513,7 @@ static void make_stack(struct rig *t)
 		c.secret[i] = (uint8_t)(i * 7 + 1);
 	t->s = stack_new(&c, &ops, t, t->now);
 	assert_non_null(t->s);
+	t->mute = t->config.no_neighbours;
 	stack_claim(t->s, &net, PROBE_NONE, t->now);
 	rig_poll(t);
 	if (!t->config.no_neighbours) {
@@ -520,7 +521,6 @@ static void make_stack(struct rig *t)
 			rx_arp_reply(t, n);
 	}
 	t->asked = false;
-	t->mute = t->config.no_neighbours;
 }
 
 static void set_options(struct rig *t, struct tcp *tcp)
@@ -596,6 +596,7 @@ static void to_syn_sent(struct rig *t)
 	begin_connect(t);
 	if (!t->config.no_neighbours)
 		expect_tx(t, .flags = SYN, .seq = L(0));
+	advance(t, RIG_RTT);
 }
 
 static void to_syn_received(struct rig *t)
@@ -603,6 +604,7 @@ static void to_syn_received(struct rig *t)
 	to_listen(t);
 	rx(t, .flags = SYN);
 	expect_tx(t, .flags = SYN | ACK, .seq = L(0), .ack = R(1));
+	advance(t, RIG_RTT);
 }
 
 static void to_established(struct rig *t)

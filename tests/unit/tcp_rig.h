@@ -31,6 +31,9 @@
 #include "core/stack/tcb.h"
 #include "core/wire/icmp.h"
 
+/* Of the handshake: the first RTO is 210 ms, the delayed ACK's timer 5 ms. */
+#define RIG_RTT (10 * MSEC)
+
 #define TEST(name) static void name(void **state)
 
 enum {

@@ -197,7 +197,8 @@ TEST(a_syn_is_sent_seven_times_and_given_up_after_127_seconds)
 	struct rig *t = rig_in_state(TCPS_SYN_SENT);
 
 	for (int i = 0; i < 6; i++)
-		expect_tx_after(t, (1 << i) * SEC - (i ? 5 * MSEC : 0), .flags = SYN, .seq = L(0));
+		expect_tx_after(
+			t, (1 << i) * SEC - (i ? 5 * MSEC : RIG_RTT), .flags = SYN, .seq = L(0));
 	advance(t, 63 * SEC);
 	expect_state(t, TCPS_SYN_SENT);
 	advance(t, 2 * SEC);
@@ -210,7 +211,7 @@ TEST(syncnt_bounds_the_retransmissions_of_a_syn)
 {
 	struct rig *t = rig_in_state(TCPS_SYN_SENT, .option = {[TCP_OPT_SYNCNT] = 2});
 
-	expect_tx_after(t, 1 * SEC, .flags = SYN, .seq = L(0));
+	expect_tx_after(t, 1 * SEC - RIG_RTT, .flags = SYN, .seq = L(0));
 	expect_tx_after(t, 2 * SEC, .flags = SYN, .seq = L(0));
 	advance(t, 4 * SEC);
 	expect_error(t, ETIMEDOUT);
@@ -222,7 +223,7 @@ TEST(a_lost_syn_makes_the_first_data_wait_three_seconds)
 {
 	struct rig *t = rig_in_state(TCPS_SYN_SENT);
 
-	expect_tx_after(t, 1 * SEC, .flags = SYN);
+	expect_tx_after(t, 1 * SEC - RIG_RTT, .flags = SYN);
 	advance(t, 10 * MSEC);
 	rx(t, .flags = SYN | ACK, .ack = L(1));
 	expect_tx(t, .seq = L(1));
@@ -237,7 +238,7 @@ TEST(with_timestamps_a_lost_syn_costs_no_caution)
 {
 	struct rig *t = rig_in_state(TCPS_SYN_SENT, .ts = true);
 
-	expect_tx_after(t, 1 * SEC, .flags = SYN);
+	expect_tx_after(t, 1 * SEC - RIG_RTT, .flags = SYN);
 	advance(t, 10 * MSEC);
 	rx(t, .flags = SYN | ACK, .ack = L(1));
 	expect_tx(t, .seq = L(1));
@@ -254,7 +255,7 @@ TEST(a_syn_lost_twice_begins_with_one_segment)
 {
 	struct rig *t = rig_in_state(TCPS_SYN_SENT);
 
-	expect_tx_after(t, 1 * SEC, .flags = SYN);
+	expect_tx_after(t, 1 * SEC - RIG_RTT, .flags = SYN);
 	expect_tx_after(t, 2 * SEC, .flags = SYN);
 	rx(t, .flags = SYN | ACK, .ack = L(1));
 	expect_tx(t, .seq = L(1));
@@ -397,7 +398,7 @@ TEST(a_syn_ack_is_sent_six_times_and_given_up_after_63_seconds)
 	struct rig *t = rig_in_state(TCPS_SYN_RECEIVED);
 
 	for (int i = 0; i < 5; i++)
-		expect_tx_after(t, (1 << i) * SEC - (i ? 5 * MSEC : 0), .flags = SYN | ACK,
+		expect_tx_after(t, (1 << i) * SEC - (i ? 5 * MSEC : RIG_RTT), .flags = SYN | ACK,
 			.seq = L(0), .ack = R(1));
 	advance(t, 31 * SEC);
 	expect_state(t, TCPS_SYN_RECEIVED);

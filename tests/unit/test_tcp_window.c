@@ -1,0 +1,348 @@
+/*
+ * Windows: scaling (RFC 7323 §2), silly windows on both sides (RFC 9293 §3.8.6.2), and the right edge that never
+ * moves left.
+ */
+#include "tests/unit/tcp_rig.h"
+
+/* The right edge that a segment promises, as a distance from the peer's ISN. */
+static uint32_t edge(struct rig *t, const struct sent *x)
+{
+	return x->h.ack.v - t->irs.v + ((uint32_t)x->h.window << t->tcp->rcv.wscale);
+}
+
+TEST(the_window_of_a_syn_is_never_scaled)
+{
+	struct rig *t = rig_in_state(TCPS_CLOSED);
+	struct endpoint remote = peer(9, PEER_PORT);
+
+	tcp_connect(t->tcp, &remote, t->now);
+	rig_poll(t);
+	expect_tx(t, .flags = SYN, .window = WIN(65535));
+	rx(t, .flags = SYN | ACK, .ack = L(1), .window = WIN(1000));
+	expect_tx(t, .ack = R(1));
+	assert_int_equal(t->tcp->snd.wnd, 1000);
+	rig_end(t);
+}
+
+TEST(the_window_of_a_syn_ack_is_never_scaled)
+{
+	struct rig *t = rig_in_state(TCPS_LISTEN, .wscale = SCALE(7));
+
+	rx(t, .flags = SYN, .window = WIN(500));
+	expect_tx(t, .flags = SYN | ACK, .window = WIN(65535), .wscale = SCALE(8));
+	assert_int_equal(rig_conn(t)->snd.wnd, 500);
+	rx(t, .ack = L(1), .window = WIN(1280));
+	assert_int_equal(rig_conn(t)->snd.wnd, 1280); /* 10 << 7 */
+	rig_end(t);
+}
+
+TEST(both_windows_are_scaled_after_the_handshake)
+{
+	struct rig *t = rig_in_state(TCPS_SYN_SENT, .wscale = SCALE(3));
+
+	rx(t, .flags = SYN | ACK, .ack = L(1), .window = WIN(20000));
+	expect_tx(t, .window = WIN(TCP_RCVBUF_INITIAL >> 8));
+	assert_int_equal(t->tcp->snd.wnd, 20000);
+	rx(t, .window = WIN(400000));
+	assert_int_equal(t->tcp->snd.wnd, 400000);
+	rig_end(t);
+}
+
+TEST(without_the_peers_consent_nothing_is_scaled)
+{
+	struct rig *t = rig_in_state(TCPS_ESTABLISHED);
+
+	rx(t, .len = 10, .window = WIN(30000));
+	expect_tx(t, .window = WIN(65535));
+	assert_int_equal(t->tcp->snd.wnd, 30000);
+	rig_end(t);
+}
+
+TEST(a_syn_ack_does_not_scale_when_the_syn_did_not)
+{
+	struct rig *t = rig_in_state(TCPS_LISTEN);
+
+	rx(t, .flags = SYN);
+	const struct sent *x = expect_tx(t, .flags = SYN | ACK);
+	assert_int_equal(x->h.opts & TO_WSCALE, 0);
+	rig_end(t);
+}
+
+/* RFC 7323 §2.3. */
+TEST(a_shift_above_14_is_taken_as_14)
+{
+	struct rig *t = rig_in_state(TCPS_SYN_SENT, .wscale = SCALE(200));
+
+	rx(t, .flags = SYN | ACK, .ack = L(1));
+	expect_tx(t, .ack = R(1));
+	assert_int_equal(t->tcp->snd.wscale, 14);
+	rig_end(t);
+}
+
+TEST(a_small_receive_buffer_needs_no_scale)
+{
+	struct rig *t = rig_in_state(TCPS_CLOSED, .option = {[TCP_OPT_RCVBUF] = 60000});
+	struct endpoint remote = peer(9, PEER_PORT);
+
+	tcp_connect(t->tcp, &remote, t->now);
+	rig_poll(t);
+	expect_tx(t, .flags = SYN, .wscale = SCALE(0), .window = WIN(60000));
+	rig_end(t);
+}
+
+/* --- the receiver --- */
+
+TEST(the_window_closes_as_the_buffer_fills_and_its_edge_stays)
+{
+	struct rig *t = rig_in_state(TCPS_ESTABLISHED, .option = {[TCP_OPT_RCVBUF] = 5000});
+
+	for (uint32_t i = 1; i <= 5; i++) {
+		rx(t, .len = 1000);
+		expect_tx(t, .ack = R(1 + 1000 * i), .window = WIN(5000 - 1000 * i));
+	}
+	rig_end(t);
+}
+
+TEST(the_edge_never_moves_left)
+{
+	static const uint32_t sizes[] = {60000, 1 << 20, 4 << 20, 1 << 29};
+
+	for (size_t k = 0; k < ARRAY_LEN(sizes); k++) {
+		struct rig *t = rig_in_state(TCPS_ESTABLISHED, .wscale = SCALE(7),
+			.option = {[TCP_OPT_RCVBUF] = sizes[k]});
+		uint32_t last = 1;
+		for (uint32_t i = 0; i < 300; i++) {
+			rx(t, .len = 1 + i * 37 % 1000);
+			if (i % 7 == 3)
+				app_recv(t, i * 53 % 3000);
+			for (; t->seen < t->ntx; t->seen++) {
+				uint32_t right = edge(t, &t->tx[t->seen]);
+				assert_true((int32_t)(right - last) >= 0);
+				last = right;
+			}
+		}
+		rig_end(t);
+	}
+}
+
+TEST(bytes_beyond_the_window_are_cut_off)
+{
+	struct rig *t = rig_in_state(TCPS_ESTABLISHED, .option = {[TCP_OPT_RCVBUF] = 1500});
+
+	rx(t, .len = 1000);
+	expect_tx(t, .ack = R(1001));
+	rx(t, .seq = R(1001), .flags = FIN | ACK, .len = 1000);
+	expect_tx(t, .ack = R(1501), .window = WIN(0));
+	expect_state(t, TCPS_ESTABLISHED); /* the FIN was beyond */
+	assert_int_equal(app_recv(t, 5000), 1500);
+	forget_tx(t);
+	rig_end(t);
+}
+
+TEST(bytes_before_rcv_nxt_are_cut_off)
+{
+	struct rig *t = rig_in_state(TCPS_ESTABLISHED);
+
+	rx(t, .len = 1000);
+	expect_tx(t, .ack = R(1001));
+	rx(t, .seq = R(501), .len = 1000);
+	expect_tx(t, .ack = R(1501), .sack = {R(501), R(1001)}); /* DSACK */
+	assert_int_equal(app_recv(t, 5000), 1500);
+	rig_end(t);
+}
+
+TEST(a_closed_window_is_told_to_whoever_probes_it)
+{
+	struct rig *t = rig_in_state(TCPS_ESTABLISHED, .option = {[TCP_OPT_RCVBUF] = 1000});
+
+	rx(t, .len = 1000);
+	expect_tx(t, .ack = R(1001), .window = WIN(0));
+	rx(t, .seq = R(1001), .len = 1); /* BSD's probe: a byte beyond */
+	expect_tx(t, .ack = R(1001), .window = WIN(0));
+	rx(t, .seq = R(1000)); /* Linux's: none, one before */
+	expect_tx(t, .ack = R(1001), .window = WIN(0));
+	assert_int_equal(app_recv(t, 5000), 1000);
+	forget_tx(t);
+	rig_end(t);
+}
+
+TEST(a_closed_window_takes_a_fin_and_acks)
+{
+	struct rig *t = rig_in_state(TCPS_ESTABLISHED, .option = {[TCP_OPT_RCVBUF] = 1000});
+
+	app_send(t, 500);
+	expect_tx(t, .len = 500);
+	rx(t, .len = 1000, .ack = L(1));
+	advance(t, TCP_DELACK_MAX);
+	expect_tx(t, .ack = R(1001), .window = WIN(0));
+	rx(t, .ack = L(501));
+	assert_int_equal(tcp_send_queued(t->tcp), 0);
+	rx(t, .flags = FIN | ACK);
+	expect_tx(t, .ack = R(1002));
+	expect_state(t, TCPS_CLOSE_WAIT);
+	rig_end(t);
+}
+
+/* RFC 9293 §3.8.6.2.2: by a full segment or half of the buffer, or not at all. */
+TEST(the_window_opens_again_in_steps_worth_telling)
+{
+	struct rig *t = rig_in_state(TCPS_ESTABLISHED, .option = {[TCP_OPT_RCVBUF] = 10000});
+
+	for (int i = 0; i < 10; i++)
+		rx(t, .len = 1000);
+	forget_tx(t);
+	app_recv(t, 500);
+	expect_silence(t);
+	app_recv(t, 1000);
+	expect_silence(t);
+	app_recv(t, 500);
+	expect_tx(t, .ack = R(10001), .window = WIN(2000));
+	rig_end(t);
+}
+
+TEST(a_tiny_buffer_opens_by_half)
+{
+	struct rig *t = rig_in_state(TCPS_ESTABLISHED, .option = {[TCP_OPT_RCVBUF] = 800});
+
+	rx(t, .len = 800);
+	expect_tx(t, .ack = R(801), .window = WIN(0));
+	app_recv(t, 399);
+	expect_silence(t);
+	app_recv(t, 1);
+	expect_tx(t, .ack = R(801), .window = WIN(400));
+	rig_end(t);
+}
+
+TEST(a_reader_that_keeps_up_causes_no_window_updates)
+{
+	struct rig *t = rig_in_state(TCPS_ESTABLISHED);
+
+	for (uint32_t i = 0; i < 50; i++) {
+		rx(t, .len = 1000);
+		app_recv(t, 1000);
+	}
+	assert_true(t->ntx - t->seen <= 50);
+	forget_tx(t);
+	rig_end(t);
+}
+
+TEST(the_buffer_grows_with_what_a_fast_reader_takes)
+{
+	struct rig *t = rig_in_state(TCPS_ESTABLISHED, .wscale = SCALE(7));
+	uint32_t before = t->tcp->rcv.limit;
+
+	for (int round = 0; round < 20; round++) {
+		for (int i = 0; i < 8; i++) {
+			rx(t, .len = 30000, .gso_size = 1000);
+			app_recv(t, 1 << 20);
+		}
+		advance(t, 11 * MSEC);
+	}
+	assert_true(t->tcp->rcv.limit > before);
+	assert_true(t->tcp->rcv.limit <= TCP_RCVBUF_MAX);
+	forget_tx(t);
+	rig_end(t);
+}
+
+TEST(a_buffer_set_by_the_program_does_not_grow)
+{
+	struct rig *t = rig_in_state(
+		TCPS_ESTABLISHED, .wscale = SCALE(7), .option = {[TCP_OPT_RCVBUF] = 100000});
+
+	for (int i = 0; i < 50; i++) {
+		rx(t, .len = 20000, .gso_size = 1000);
+		app_recv(t, 1 << 20);
+		advance(t, 11 * MSEC);
+	}
+	assert_int_equal(t->tcp->rcv.limit, 100000);
+	forget_tx(t);
+	rig_end(t);
+}
+
+/* --- the sender --- */
+
+TEST(no_more_is_sent_than_the_window_allows)
+{
+	struct rig *t = rig_in_state(TCPS_ESTABLISHED, .window = WIN(2500));
+
+	app_send(t, 10000);
+	expect_tx(t, .seq = L(1), .len = 1000);
+	expect_tx(t, .seq = L(1001), .len = 1000);
+	expect_silence(t); /* 500 are left, less than a segment and than half of the window */
+	rx(t, .ack = L(1001));
+	expect_tx(t, .seq = L(2001), .len = 1000);
+	rig_end(t);
+}
+
+TEST(a_window_of_half_the_largest_is_worth_a_segment)
+{
+	struct rig *t = rig_in_state(TCPS_ESTABLISHED, .window = WIN(800));
+
+	app_send(t, 2000);
+	expect_tx(t, .seq = L(1), .len = 800);
+	rx(t, .ack = L(801), .window = WIN(399));
+	expect_silence(t);
+	rx(t, .ack = L(801), .window = WIN(400));
+	expect_tx(t, .seq = L(801), .len = 400);
+	rig_end(t);
+}
+
+/* A window smaller than a segment for good: what fits goes after the persist time (RFC 9293 §3.8.6.2.1). */
+TEST(a_window_that_stays_silly_is_used_after_a_while)
+{
+	struct rig *t = rig_in_state(TCPS_ESTABLISHED, .window = WIN(800));
+
+	app_send(t, 2000);
+	expect_tx(t, .seq = L(1), .len = 800);
+	rx(t, .ack = L(801), .window = WIN(100));
+	expect_tx_after(t, t->tcp->rto, .seq = L(801), .len = 100);
+	rx(t, .ack = L(901), .window = WIN(100));
+	expect_tx_after(t, t->tcp->rto, .seq = L(901), .len = 100);
+	rig_end(t);
+}
+
+TEST(a_window_that_shrinks_stops_new_data_only)
+{
+	struct rig *t = rig_in_state(TCPS_ESTABLISHED, .window = WIN(3000), .no_sack = true);
+
+	app_send(t, 9000);
+	for (int i = 0; i < 3; i++)
+		expect_tx(t, .len = 1000);
+	rx(t, .ack = L(1), .window = WIN(500));
+	expect_silence(t);
+	expect_tx_after(t, t->tcp->rto, .seq = L(1), .len = 1000); /* what it had allowed once */
+	rx(t, .ack = L(3001), .window = WIN(2000));
+	expect_tx(t, .seq = L(3001), .len = 1000);
+	expect_tx(t, .seq = L(4001), .len = 1000);
+	rig_end(t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_window_of_a_syn_is_never_scaled),
+		cmocka_unit_test(the_window_of_a_syn_ack_is_never_scaled),
+		cmocka_unit_test(both_windows_are_scaled_after_the_handshake),
+		cmocka_unit_test(without_the_peers_consent_nothing_is_scaled),
+		cmocka_unit_test(a_syn_ack_does_not_scale_when_the_syn_did_not),
+		cmocka_unit_test(a_shift_above_14_is_taken_as_14),
+		cmocka_unit_test(a_small_receive_buffer_needs_no_scale),
+		cmocka_unit_test(the_window_closes_as_the_buffer_fills_and_its_edge_stays),
+		cmocka_unit_test(the_edge_never_moves_left),
+		cmocka_unit_test(bytes_beyond_the_window_are_cut_off),
+		cmocka_unit_test(bytes_before_rcv_nxt_are_cut_off),
+		cmocka_unit_test(a_closed_window_is_told_to_whoever_probes_it),
+		cmocka_unit_test(a_closed_window_takes_a_fin_and_acks),
+		cmocka_unit_test(the_window_opens_again_in_steps_worth_telling),
+		cmocka_unit_test(a_tiny_buffer_opens_by_half),
+		cmocka_unit_test(a_reader_that_keeps_up_causes_no_window_updates),
+		cmocka_unit_test(the_buffer_grows_with_what_a_fast_reader_takes),
+		cmocka_unit_test(a_buffer_set_by_the_program_does_not_grow),
+		cmocka_unit_test(no_more_is_sent_than_the_window_allows),
+		cmocka_unit_test(a_window_of_half_the_largest_is_worth_a_segment),
+		cmocka_unit_test(a_window_that_stays_silly_is_used_after_a_while),
+		cmocka_unit_test(a_window_that_shrinks_stops_new_data_only),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
