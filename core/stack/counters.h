@@ -39,8 +39,16 @@
 	X(IcmpOutEchoReps, "echo replies sent")                                                    \
 	X(IcmpOutDestUnreachs, "destination unreachables sent")                                    \
 	X(IcmpOutRateLimited, "ICMP errors not sent because of the rate limit")                    \
+	X(IcmpInEchoReps, "echo replies received")                                                 \
+	X(IgmpInQueries, "IGMP queries received")                                                  \
+	X(IgmpInErrors, "IGMP messages that are malformed or of no use to a host")                 \
+	X(IgmpOutReports, "IGMP reports and leaves sent")                                          \
+	X(UdpInDatagrams, "UDP datagrams delivered to a socket")                                   \
+	X(UdpOutDatagrams, "UDP datagrams sent")                                                   \
 	X(UdpNoPorts, "UDP datagrams to a port nobody has")                                        \
 	X(UdpInErrors, "malformed UDP datagrams")                                                  \
+	X(UdpInCsumErrors, "UDP datagrams with a wrong checksum")                                  \
+	X(UdpRcvbufErrors, "datagrams dropped because the socket had no room")                     \
 	X(TcpActiveOpens, "connections we began")                                                  \
 	X(TcpPassiveOpens, "connections others began")                                             \
 	X(TcpAttemptFails, "connections that never became established")                            \

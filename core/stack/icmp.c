@@ -7,6 +7,9 @@
  * Redirects are not followed (there is one gateway, and RFC 1122 §3.3.1.2's cache is how traffic
  * gets stolen); source quench is dead (RFC 6633).
  *
+ * What comes in is also for the echo sockets of programs: replies and errors about their requests
+ * (dgram_icmp.c).
+ *
  * Out: never about an ICMP error, a group, a later fragment, or a source that is not one host
  * (§3.2.2), and at most 1 per ICMP_ERROR_INTERVAL after a burst. An error quotes as much as fits
  * 576 bytes (RFC 1812 §4.3.2.3).
@@ -14,8 +17,10 @@
 #include "core/stack/icmp.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "core/stack/state.h"
+#include "core/stack/udp.h"
 #include "core/wire/icmp.h"
 #include "core/wire/ipv4.h"
 
@@ -107,7 +112,7 @@ static void error_input(
 	if (m->to_multicast || !find_meaning(msg, &meaning) ||
 		!ipv4_parse_quoted(&quoted, msg->body, msg->body_len) ||
 		msg->body_len < (size_t)quoted.hdr_len + QUOTED_L4_MIN || quoted.frag_offset > 0 ||
-		!ipaddr_equal(&quoted.src, &s->address.addr) || quoted.protocol != IP_PROTO_TCP) {
+		!ipaddr_equal(&quoted.src, &s->address.addr)) {
 		COUNT(s, IcmpInErrors);
 		return;
 	}
@@ -120,8 +125,14 @@ static void error_input(
 		.error = meaning.error,
 		.hard = meaning.hard,
 		.mtu = meaning.error == EMSGSIZE ? (uint16_t)msg->rest : 0,
+		.type = msg->type,
+		.code = msg->code,
+		.offender = m->src,
 	};
-	tcp_icmp_error(s, &e, now);
+	if (quoted.protocol == IP_PROTO_TCP)
+		tcp_icmp_error(s, &e, now);
+	else if (!dgram_icmp_error(s, &e, now))
+		COUNT(s, IcmpInErrors);
 }
 
 void icmp_input(struct stack *s, const struct ip_meta *m, const uint8_t *data, size_t len, nsec now)
@@ -136,6 +147,10 @@ void icmp_input(struct stack *s, const struct ip_meta *m, const uint8_t *data, s
 	switch (msg.type) {
 	case ICMP_TYPE_ECHO:
 		echo_input(s, m, &msg, now);
+		break;
+	case ICMP_TYPE_ECHO_REPLY:
+		COUNT(s, IcmpInEchoReps);
+		ping_input(s, m, data, len, now);
 		break;
 	case ICMP_TYPE_UNREACHABLE:
 	case ICMP_TYPE_TIME_EXCEEDED:
@@ -203,4 +218,28 @@ void icmp_send_error(
 	if (type == ICMP_TYPE_UNREACHABLE)
 		COUNT(s, IcmpOutDestUnreachs);
 	send_message(s, &h.src, TOS_INTERNETWORK_CONTROL, &msg, now);
+}
+
+void icmp_neighbour_failed(struct stack *s, const struct tx_frame *f, nsec now)
+{
+	uint8_t packet[ERROR_PACKET_MAX - IPV4_HDR_LEN - ICMP_HDR_LEN];
+	size_t len = MIN(tx_frame_head_len(f), sizeof packet);
+	struct ipv4_hdr h;
+
+	memcpy(packet, f->head + f->head_at, len);
+	for (unsigned i = 0; i < f->npayload; i++) {
+		size_t n = MIN(f->payload[i].iov_len, sizeof packet - len);
+		memcpy(packet + len, f->payload[i].iov_base, n);
+		len += n;
+	}
+	if (!ipv4_parse_quoted(&h, packet, len) || h.protocol == IP_PROTO_TCP ||
+		!may_answer(s, &h, packet + h.hdr_len, len - h.hdr_len))
+		return;
+	struct icmp_msg msg = {
+		.type = ICMP_TYPE_UNREACHABLE,
+		.code = ICMP_CODE_HOST,
+		.body = packet,
+		.body_len = len,
+	};
+	send_message(s, &s->address.addr, TOS_INTERNETWORK_CONTROL, &msg, now);
 }

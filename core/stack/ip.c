@@ -6,7 +6,8 @@
  *	   unspecified, and not us unless the packet comes from our own queue;
  *	3. the destination must be our address (once it is READY), or a group;
  *	4. fragments are put together, and go on as one packet;
- *	5. TCP, UDP or ICMP gets it; other protocols are refused by ICMP.
+ *	5. raw sockets get a copy; TCP, UDP, ICMP or IGMP gets it; other protocols are refused by
+ *	   ICMP.
  *
  * What fails 1 to 3 is counted and dropped without a word. With the NIC's MAC shared, everything
  * addressed to the host's own kernel comes by here too: silence about other addresses is what keeps
@@ -32,7 +33,7 @@ struct arrived {
 	bool to_multicast, looped;
 };
 
-static bool is_group(const struct stack *s, const struct ipaddr *a)
+bool ip_is_group(const struct stack *s, const struct ipaddr *a)
 {
 	return ipaddr_is_multicast(a) || ipaddr_is_broadcast(a) ||
 	       ipnet_is_broadcast(&s->address, a);
@@ -51,7 +52,7 @@ static bool in_2_source(struct stack *s, const struct arrived *p)
 	const struct ipaddr *src = &p->hdr.src;
 	bool from_us = ipaddr_equal(src, &s->address.addr);
 
-	if (!is_group(s, src) && !ipaddr_is_any(src) && !ipaddr_is_loopback(src) &&
+	if (!ip_is_group(s, src) && !ipaddr_is_any(src) && !ipaddr_is_loopback(src) &&
 		from_us == p->looped)
 		return true;
 	COUNT(s, IpInAddrErrors);
@@ -64,7 +65,7 @@ static bool in_3_destination(struct stack *s, struct arrived *p)
 
 	if (s->acd.state == ADDRESS_READY && ipaddr_equal(dst, &s->address.addr))
 		return true;
-	if (s->acd.state == ADDRESS_READY && is_group(s, dst)) {
+	if (s->acd.state == ADDRESS_READY && ip_is_group(s, dst)) {
 		p->to_multicast = true;
 		return true;
 	}
@@ -88,13 +89,16 @@ static void in_5_deliver(struct stack *s, const struct arrived *p, nsec now)
 	};
 	int refusal = -1;
 
+	raw_input(s, &m, p->packet, h->hdr_len, h->total_len, now);
 	if (h->protocol == IP_PROTO_TCP)
 		tcp_input(s, &m, data, len, p->frame, now);
 	else if (h->protocol == IP_PROTO_ICMP)
 		icmp_input(s, &m, data, len, now);
+	else if (h->protocol == IP_PROTO_IGMP)
+		igmp_input(s, data, len, now);
 	else if (h->protocol != IP_PROTO_UDP)
 		refusal = ICMP_CODE_PROTOCOL;
-	else if (!udp_input(s, &m, data, len, p->frame))
+	else if (!udp_input(s, &m, data, len, p->frame, now))
 		refusal = ICMP_CODE_PORT;
 	if (refusal == ICMP_CODE_PROTOCOL)
 		COUNT(s, IpInUnknownProtos);

@@ -1,7 +1,7 @@
 /*
- * The network layer as TCP (and later UDP) sees it: a packet goes down with ip_output, comes up
- * through tcp_input, and errors come up through tcp_icmp_error. The IP version appears only in
- * wire, neighbour and route.
+ * The network layer as TCP and UDP see it: a packet goes down with ip_output, comes up through
+ * tcp_input or udp_input, and errors come up through tcp_icmp_error or dgram_icmp_error. The IP
+ * version appears only in wire, neighbour and route.
  */
 #ifndef TEECEE_STACK_IP_H
 #define TEECEE_STACK_IP_H
@@ -29,6 +29,8 @@ struct ip_meta {
 	uint8_t ttl; /* 0 on output: IP_TTL_DEFAULT */
 	bool df;
 	bool to_multicast; /* input: dst, at IP or at Ethernet level, was multicast or broadcast */
+	bool loop_back;    /* output: dst is a group that we listen to as well */
+	bool router_alert; /* output: RFC 2113 */
 };
 
 /*
@@ -47,6 +49,9 @@ int ip_output(struct stack *s, struct tx_frame *f, const struct ip_meta *m, nsec
  * -ENETUNREACH.
  */
 int ip_route_check(const struct stack *s, const struct ipaddr *dst, struct ipaddr *src);
+
+/* A multicast address, 255.255.255.255 or our subnet's broadcast address. */
+bool ip_is_group(const struct stack *s, const struct ipaddr *a);
 
 /* Whether packets to `dst` are handed to the neighbour `next_hop`. */
 bool ip_goes_through(
@@ -83,6 +88,8 @@ struct ip_error {
 	int error; /* positive errno: ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EMSGSIZE, EPROTO… */
 	bool hard;    /* will not pass: protocol, port (RFC 1122 §4.2.3.9), unknown, prohibited */
 	uint16_t mtu; /* with EMSGSIZE: next-hop MTU, 0 from an old router */
+	uint8_t type, code;     /* ICMP's */
+	struct ipaddr offender; /* who sent the ICMP message */
 };
 
 /*
@@ -91,7 +98,7 @@ struct ip_error {
  */
 void tcp_icmp_error(struct stack *s, const struct ip_error *e, nsec now);
 
-/* --- ICMP, for the transports --- */
+/* --- ICMP, for the transports and the neighbours --- */
 
 /*
  * Answers `packet` (from its IP header on) with an ICMP error, rate-limited, never about multicast
@@ -99,5 +106,11 @@ void tcp_icmp_error(struct stack *s, const struct ip_error *e, nsec now);
  */
 void icmp_send_error(
 	struct stack *s, uint8_t type, uint8_t code, const uint8_t *packet, size_t len, nsec now);
+
+/*
+ * The neighbour that `f`, an IP packet of ours, was to go to does not answer: what a router would
+ * tell us, host unreachable, we tell ourselves. TCP is told otherwise (tcp_icmp_error).
+ */
+void icmp_neighbour_failed(struct stack *s, const struct tx_frame *f, nsec now);
 
 #endif

@@ -4,7 +4,7 @@
  * The route has three cases, since there is one interface and one address: our own address goes
  * back into the stack, groups map to a MAC address by arithmetic (RFC 1112 §6.4), everything else
  * goes to a neighbour, which is the destination itself inside our prefix and the gateway outside of
- * it.
+ * it. What goes to a group that we listen to goes both ways.
  *
  * Identifications (RFC 6864): 0 with DF, since such a packet is never a fragment. Without DF a
  * counter, shifted by a keyed hash of source, destination and protocol, so that one peer's value
@@ -27,6 +27,7 @@ enum route_kind { ROUTE_SELF, ROUTE_GROUP, ROUTE_NEIGHBOUR };
 struct route {
 	enum route_kind kind;
 	struct ipaddr next_hop; /* ROUTE_NEIGHBOUR: whom to ask for by ARP; else the destination */
+	bool loop_back;         /* ROUTE_GROUP: a copy is for us */
 };
 
 static int find_route(const struct stack *s, const struct ipaddr *dst, struct route *r)
@@ -34,11 +35,11 @@ static int find_route(const struct stack *s, const struct ipaddr *dst, struct ro
 	if (!ipaddr_is_v4(dst) || ipaddr_is_any(dst) || ipaddr_is_loopback(dst))
 		return -ENETUNREACH;
 	r->kind = ROUTE_NEIGHBOUR;
+	r->loop_back = false;
 	r->next_hop = *dst;
 	if (ipaddr_equal(dst, &s->address.addr))
 		r->kind = ROUTE_SELF;
-	else if (ipaddr_is_multicast(dst) || ipaddr_is_broadcast(dst) ||
-		 ipnet_is_broadcast(&s->address, dst))
+	else if (ip_is_group(s, dst))
 		r->kind = ROUTE_GROUP;
 	else if (!ipnet_contains(&s->address, dst))
 		r->next_hop = s->gateway;
@@ -80,6 +81,8 @@ static int send_packet(struct stack *s, const struct route *r, struct tx_frame *
 	case ROUTE_SELF:
 		return loop_output(s, f);
 	case ROUTE_GROUP:
+		if (r->loop_back)
+			loop_output(s, f);
 		mac = group_mac(&r->next_hop);
 		return eth_output(s, &mac, f, now);
 	default:
@@ -106,9 +109,11 @@ static struct ipv4_hdr header_for(struct stack *s, const struct ip_meta *m, size
 		.src = m->src,
 		.dst = m->dst,
 		.tos = m->tos,
-		.total_len = (uint16_t)(IPV4_HDR_LEN + l4_len),
+		.total_len = (uint16_t)(IPV4_HDR_LEN + l4_len +
+					(m->router_alert ? IPV4_ROUTER_ALERT_LEN : 0)),
 		.id = next_id(s, m),
 		.df = m->df,
+		.router_alert = m->router_alert,
 		.ttl = m->ttl ? m->ttl : IP_TTL_DEFAULT,
 		.protocol = m->protocol,
 	};
@@ -179,6 +184,7 @@ int ip_output(struct stack *s, struct tx_frame *f, const struct ip_meta *m, nsec
 		COUNT(s, IpOutNoRoutes);
 		return rc;
 	}
+	r.loop_back = m->loop_back;
 	bool too_long =
 		r.kind != ROUTE_SELF && f->gso_size == 0 && IPV4_HDR_LEN + len > s->config.mtu;
 	if (IPV4_HDR_LEN + len > IPV4_MAX || (too_long && (m->df || f->csum == FRAME_CSUM_PARTIAL)))
@@ -187,6 +193,6 @@ int ip_output(struct stack *s, struct tx_frame *f, const struct ip_meta *m, nsec
 	struct ipv4_hdr h = header_for(s, m, len);
 	if (too_long)
 		return send_fragments(s, &r, f, h, now);
-	ipv4_emit(tx_frame_push(f, IPV4_HDR_LEN), &h);
+	ipv4_emit(tx_frame_push(f, ipv4_hdr_size(&h)), &h);
 	return send_packet(s, &r, f, now);
 }

@@ -35,6 +35,20 @@
 #define ICMP_ERROR_INTERVAL (1 * MSEC)        /* 1,000 a second: RFC 1812 §4.3.2.8, Linux's icmp_msgs_per_sec */
 #define ICMP_ERROR_BURST 50                   /* Linux's icmp_msgs_burst */
 
+/* Datagram sockets */
+#define DGRAM_RCVBUF_DEFAULT 212992           /* net.core.rmem_default */
+#define DGRAM_RCVBUF_MIN 2304                 /* SOCK_MIN_RCVBUF */
+#define DGRAM_MEM_MAX ((size_t)256 << 20)     /* of all sockets; Linux's udp_mem is a share of RAM */
+#define DGRAM_ERRORS_MAX 64                   /* queued per socket with IP_RECVERR */
+#define DGRAM_GROUPS_MAX 20                   /* per socket: igmp_max_memberships */
+#define UDP_DATA_MAX 65507                    /* 65,535 less the headers of IPv4 and UDP */
+
+/* IGMP (RFC 3376 §8, RFC 2236 §8) */
+#define IGMP_ROBUSTNESS 2                     /* how often a change is reported */
+#define IGMP_V3_INTERVAL (1 * SEC)            /* Unsolicited Report Interval */
+#define IGMP_V2_INTERVAL (10 * SEC)
+#define IGMP_OLDER_QUERIER (260 * SEC)        /* 2 * 125 s and a response interval of 10 s */
+
 /* The edges of the stack */
 #define LOOP_BYTES_MAX (1u << 20)             /* packets to ourselves that wait: 16 super-segments */
 #define LOOP_ROUNDS_MAX 64                    /* of one poll; then the owner gets its turn */

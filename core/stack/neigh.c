@@ -13,7 +13,7 @@
  * everybody, because the address may have moved to another machine.
  *
  * Packets wait in copies, since their payload is a ring that moves on. When the neighbour stays
- * silent they are dropped, and TCP is told which neighbour it was.
+ * silent they are dropped; TCP is told which neighbour it was, others get an ICMP error for each.
  */
 #include "core/stack/neigh.h"
 
@@ -117,6 +117,12 @@ static void ask(struct neigh *n, nsec now)
 	arp_request(s, &s->address.addr, &n->ip, unicast ? &n->mac : NULL, now);
 }
 
+static void report_pending(const struct neigh *n, nsec now)
+{
+	LIST_FOR_EACH (l, &n->pending)
+		icmp_neighbour_failed(n->stack, &LIST_ENTRY(l, struct waiting, link)->frame, now);
+}
+
 /* The packets leave the entry before TCP hears of it: what it does then may reach this table. */
 static void fail(struct neigh *n, nsec now)
 {
@@ -131,6 +137,7 @@ static void fail(struct neigh *n, nsec now)
 	COUNT(s, ArpFailed);
 	n->state = NEIGH_FAILED;
 	timer_arm(&s->timers, &n->timer, now + ARP_NEGATIVE);
+	report_pending(n, now);
 	drop_pending(n);
 	tcp_icmp_error(s, &e, now);
 }
@@ -222,8 +229,10 @@ int neigh_output(struct stack *s, const struct ipaddr *next_hop, struct tx_frame
 	}
 	list_remove(&n->lru);
 	list_append(&s->neigh.lru, &n->lru);
-	if (n->state == NEIGH_FAILED)
+	if (n->state == NEIGH_FAILED) {
+		icmp_neighbour_failed(s, f, now);
 		return -EHOSTUNREACH;
+	}
 	if (n->state == NEIGH_ASKING)
 		return wait_for_answer(n, f);
 	if (n->state == NEIGH_REACHABLE && now - n->heard >= ARP_LIFETIME) {

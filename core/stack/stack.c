@@ -35,6 +35,8 @@ struct stack *stack_new(
 	neigh_init(s);
 	reasm_init(s);
 	loop_init(s);
+	igmp_init(s);
+	dgram_init(s);
 	if (tcp_table_init(s) < 0) {
 		free(s);
 		return NULL;
@@ -47,6 +49,8 @@ void stack_free(struct stack *s)
 	if (!s)
 		return;
 	tcp_table_free(s);
+	dgram_flush(s);
+	igmp_flush(s);
 	loop_flush(s);
 	reasm_flush(s);
 	neigh_flush(s);

@@ -11,11 +11,12 @@
  *	stack_poll(s, now);                         runs timers, sends what is due through ops->emit
  *	while ((t = stack_next_event(s, &events)))
  *		... what changed for that socket ...
+ *	while ((d = dgram_next_event(s, &events)))      the same for core/stack/dgram.h
  *	sleep until stack_deadline(s) or the next frame or call
  *
  * Input and socket calls never send TCP segments themselves: they mark the connection due and
- * stack_poll sends once, so that a burst of frames is answered by one ACK. (ARP and ICMP answers
- * leave at once.)
+ * stack_poll sends once, so that a burst of frames is answered by one ACK. (Datagrams, ARP and ICMP
+ * answers leave at once.)
  *
  * Not thread-safe: one thread per stack. Errors are negative errno values.
  */

@@ -8,8 +8,10 @@
 #include "core/base/list.h"
 #include "core/stack/acd.h"
 #include "core/stack/counters.h"
+#include "core/stack/dgram_state.h"
 #include "core/stack/hash.h"
 #include "core/stack/icmp.h"
+#include "core/stack/igmp.h"
 #include "core/stack/ip.h"
 #include "core/stack/limits.h"
 #include "core/stack/loop.h"
@@ -42,6 +44,8 @@ struct stack {
 	struct loop loop;
 	struct icmp_state icmp;
 	struct tcp_table tcp;
+	struct igmp_state igmp;
+	struct dgram_table dgram;
 };
 
 /*

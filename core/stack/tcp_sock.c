@@ -241,7 +241,7 @@ void tcp_poll(struct stack *s, nsec now)
 
 unsigned stack_socket_count(const struct stack *s)
 {
-	return s->tcp.nsocks;
+	return s->tcp.nsocks + s->dgram.nsocks;
 }
 
 int tcp_bind(struct tcp *t, const struct endpoint *local)

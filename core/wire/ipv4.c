@@ -3,7 +3,12 @@
 #include "core/base/bytes.h"
 #include "core/wire/checksum.h"
 
-enum { FLAG_DF = 0x4000, FLAG_MF = 0x2000, OFFSET_MASK = 0x1fff };
+enum {
+	FLAG_DF = 0x4000,
+	FLAG_MF = 0x2000,
+	OFFSET_MASK = 0x1fff,
+	ROUTER_ALERT = 0x94040000, /* RFC 2113 §2.1: every router shall look at the packet */
+};
 
 /* `data` holds at least 20 bytes. */
 static void read_fields(struct ipv4_hdr *out, const uint8_t *data)
@@ -16,6 +21,7 @@ static void read_fields(struct ipv4_hdr *out, const uint8_t *data)
 	out->id = get_be16(data + 4);
 	out->df = fragment & FLAG_DF;
 	out->mf = fragment & FLAG_MF;
+	out->router_alert = false;
 	out->frag_offset = (uint16_t)((fragment & OFFSET_MASK) * 8);
 	out->ttl = data[8];
 	out->protocol = data[9];
@@ -46,7 +52,12 @@ bool ipv4_parse_quoted(struct ipv4_hdr *out, const uint8_t *data, size_t len)
 	       out->total_len >= out->hdr_len;
 }
 
-void ipv4_emit(uint8_t out[static IPV4_HDR_LEN], const struct ipv4_hdr *h)
+size_t ipv4_hdr_size(const struct ipv4_hdr *h)
+{
+	return IPV4_HDR_LEN + (h->router_alert ? IPV4_ROUTER_ALERT_LEN : 0);
+}
+
+void ipv4_emit(uint8_t *out, const struct ipv4_hdr *h)
 {
 	uint16_t fragment = (uint16_t)(h->frag_offset / 8);
 
@@ -54,7 +65,7 @@ void ipv4_emit(uint8_t out[static IPV4_HDR_LEN], const struct ipv4_hdr *h)
 		fragment |= FLAG_DF;
 	if (h->mf)
 		fragment |= FLAG_MF;
-	out[0] = 0x45;
+	out[0] = (uint8_t)(0x40 | ipv4_hdr_size(h) / 4);
 	out[1] = h->tos;
 	put_be16(out + 2, h->total_len);
 	put_be16(out + 4, h->id);
@@ -64,5 +75,7 @@ void ipv4_emit(uint8_t out[static IPV4_HDR_LEN], const struct ipv4_hdr *h)
 	put_be16(out + 10, 0);
 	put_be32(out + 12, ipaddr_to_v4(&h->src));
 	put_be32(out + 16, ipaddr_to_v4(&h->dst));
-	put_be16(out + 10, csum_finish(csum_add(0, out, IPV4_HDR_LEN)));
+	if (h->router_alert)
+		put_be32(out + IPV4_HDR_LEN, ROUTER_ALERT);
+	put_be16(out + 10, csum_finish(csum_add(0, out, ipv4_hdr_size(h))));
 }

@@ -1,5 +1,5 @@
 /*
- * The IPv4 header (RFC 791). Options are accepted and skipped; we send none.
+ * The IPv4 header (RFC 791). Options are accepted and skipped; the one we send is Router Alert.
  */
 #ifndef TEECEE_WIRE_IPV4_H
 #define TEECEE_WIRE_IPV4_H
@@ -13,7 +13,9 @@
 enum {
 	IPV4_HDR_LEN = 20,
 	IPV4_HDR_MAX = 60,
+	IPV4_ROUTER_ALERT_LEN = 4,
 	IP_PROTO_ICMP = 1,
+	IP_PROTO_IGMP = 2,
 	IP_PROTO_TCP = 6,
 	IP_PROTO_UDP = 17
 };
@@ -25,6 +27,7 @@ struct ipv4_hdr {
 	uint16_t total_len; /* header and payload */
 	uint16_t id;
 	bool df, mf;
+	bool router_alert;    /* to send: with the option of RFC 2113 */
 	uint16_t frag_offset; /* bytes, a multiple of 8 */
 	uint8_t ttl;
 	uint8_t protocol;
@@ -46,7 +49,10 @@ enum ipv4_parse_result ipv4_parse(struct ipv4_hdr *out, const uint8_t *data, siz
  */
 bool ipv4_parse_quoted(struct ipv4_hdr *out, const uint8_t *data, size_t len);
 
-/* Writes a header of 20 bytes with its checksum; hdr_len is ignored. */
-void ipv4_emit(uint8_t out[static IPV4_HDR_LEN], const struct ipv4_hdr *h);
+/* How many bytes emit will write: 20, or 24 with Router Alert. */
+size_t ipv4_hdr_size(const struct ipv4_hdr *h);
+
+/* Writes a header of ipv4_hdr_size(h) bytes with its checksum; hdr_len is ignored. */
+void ipv4_emit(uint8_t *out, const struct ipv4_hdr *h);
 
 #endif

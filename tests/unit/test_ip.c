@@ -200,7 +200,7 @@ TEST(an_unknown_protocol_is_refused_by_icmp)
 	assert_int_equal(m.body_len, 120);
 	assert_memory_equal(m.body + 20, pattern, 100);
 	rx_ip(t, pattern, 100, .h.protocol = 132, .eth_dst = eth_broadcast);
-	rx_ip(t, pattern, 100, .h.protocol = 2, .h.dst = V4(224, 0, 0, 1));
+	rx_ip(t, pattern, 100, .h.protocol = 103, .h.dst = V4(224, 0, 0, 1));
 	expect_silence(t);
 	assert_int_equal(counted(t, CNT_IpInUnknownProtos), 3);
 	rig_end(t);
