@@ -201,6 +201,24 @@ static bool fin_was_acked(struct tcp *t, nsec now)
 	}
 }
 
+/*
+ * TCP_DEFER_ACCEPT, as Linux has it: the bare ACK of the handshake is ignored while the time lasts. Data completes
+ * the connection, or after that time the ACK that answers our next SYN-ACK.
+ */
+static bool is_deferred(const struct tcp *t, const struct segment *g, nsec now)
+{
+	nsec wait = t->listener ? t->option[TCP_OPT_DEFER_ACCEPT] : 0;
+	struct list *first = list_first(&t->sent);
+
+	if (wait == 0 || g->len > 0 || g->fin || !first)
+		return false;
+	struct txseg *syn = LIST_ENTRY(first, struct txseg, link);
+	if (now - syn->first_sent_at >= wait)
+		return false;
+	syn->retransmitted = true; /* the ACK that will count tells no round trip (Karn) */
+	return true;
+}
+
 static bool in_5_ack(struct tcp *t, struct segment *g, nsec now)
 {
 	if (!(g->h.flags & TH_ACK))
@@ -210,7 +228,7 @@ static bool in_5_ack(struct tcp *t, struct segment *g, nsec now)
 			tcp_answer_with_reset(t->stack, g, now);
 			return false;
 		}
-		if (t->listener && !tcp_listen_complete(t, now))
+		if (is_deferred(t, g, now) || (t->listener && !tcp_listen_complete(t, now)))
 			return false;
 		t->snd.wnd = t->snd.max_wnd = g->wnd;
 		t->snd.wl1 = g->seq;
