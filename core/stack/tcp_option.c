@@ -43,7 +43,7 @@ int tcp_set_option(struct tcp *t, enum tcp_option option, int64_t value, nsec no
 		/* tcp(7): NODELAY flushes also what the cork holds; the timer of the cork does it now. */
 		tcp_timer_set(t, TCP_TIMER_CORK,
 			option == TCP_OPT_NODELAY && value && t->option[TCP_OPT_CORK] ? now
-										  : NSEC_NEVER);
+										      : NSEC_NEVER);
 		if (tcp_is_synchronized(t))
 			tcp_due(t);
 		break;

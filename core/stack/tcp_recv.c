@@ -141,8 +141,7 @@ static bool ofo_insert(struct ofo *o, struct sack_block *block)
 }
 
 /* The range that has all of [left, right) already, or NULL. */
-static const struct sack_block *covering(
-	const struct ofo *o, struct seq32 left, struct seq32 right)
+static const struct sack_block *covering(const struct ofo *o, struct seq32 left, struct seq32 right)
 {
 	for (unsigned i = 0; i < o->n; i++) {
 		if (seq_le(o->range[i].left, left) && seq_ge(o->range[i].right, right))
@@ -194,8 +193,7 @@ static void queue_out_of_order(struct tcp *t, struct segment *g)
 	uint32_t offset = t->rcv.ring.len + (uint32_t)seq_diff(g->seq, t->rcv.nxt);
 
 	tcp_ack_at_once(t);
-	const struct sack_block *known =
-		t->ofo ? covering(t->ofo, block.left, block.right) : NULL;
+	const struct sack_block *known = t->ofo ? covering(t->ofo, block.left, block.right) : NULL;
 	if (known) {
 		COUNT(t->stack, TcpExtDupDropped);
 		tcp_note_duplicate(t, block.left, block.right);

@@ -338,7 +338,7 @@ int tcp_send_room(struct tcp *t, size_t want, struct iovec iov[static 2])
 	size_t room = limit > r->len ? limit - r->len : 0;
 	want = MIN(want, room);
 	while (want > 0 && !ring_grow(t->stack, r, r->len + want))
-		want = r->cap > r->len ? r->cap - r->len : want / 2; /* less, while memory is scarce */
+		want = r->cap > r->len ? r->cap - r->len : want / 2; /* memory is scarce: less */
 	if (want == 0) {
 		t->snd.blocked = true;
 		return 0;
