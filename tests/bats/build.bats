@@ -17,8 +17,7 @@ setup()
 	run --separate-stderr in_client "$dest/usr/bin/teecee" run -i va --ip "$LAN_FAKE/24" -- wget -qO- "$LAN_URL/"
 	assert_success
 	assert_equal "$output" "$(cat "$LAN_DIR/www/index.html")"
-	run readlink "/proc/$(engine_pid)/exe"
-	assert_output "$dest/usr/libexec/teecee/teecee-engine"
+	assert [ "/proc/$(engine_pid)/exe" -ef "$dest/usr/libexec/teecee/teecee-engine" ]
 	lan_down
 	make -s uninstall DESTDIR="$dest" PREFIX=/usr
 	run find "$dest" -type f
