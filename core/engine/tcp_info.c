@@ -41,7 +41,8 @@ void tcp_info_fill(struct tcp_info *i, const struct tcp_stats *s, nsec now)
 		.tcpi_options = (s->opt_timestamps ? TCPI_OPT_TIMESTAMPS : 0) |
 				(s->opt_sack ? TCPI_OPT_SACK : 0) |
 				(s->opt_wscale ? TCPI_OPT_WSCALE : 0) |
-				(s->opt_ecn ? TCPI_OPT_ECN : 0),
+				(s->opt_ecn ? TCPI_OPT_ECN : 0) |
+				(s->opt_syn_data ? TCPI_OPT_SYN_DATA : 0),
 		.tcpi_snd_wscale = s->snd_wscale & 15,
 		.tcpi_rcv_wscale = s->rcv_wscale & 15,
 		.tcpi_rto = s->rto_us,
@@ -73,6 +74,7 @@ void tcp_info_fill(struct tcp_info *i, const struct tcp_stats *s, nsec now)
 		.tcpi_data_segs_in = s->data_segs_in,
 		.tcpi_data_segs_out = s->data_segs_out,
 		.tcpi_bytes_sent = s->bytes_sent,
+		.tcpi_delivered = s->delivered,
 		.tcpi_bytes_retrans = s->bytes_retrans,
 	};
 }

@@ -22,6 +22,12 @@ uint64_t stack_hash(const struct stack *s, enum hash_purpose purpose, const void
 	return out;
 }
 
+void stack_siphash(
+	uint8_t out[static 8], const uint8_t key[static 16], const void *data, size_t len)
+{
+	crypto_shorthash(out, data, len, key);
+}
+
 uint64_t stack_random(struct stack *s)
 {
 	s->random_counter++;

@@ -17,6 +17,10 @@ enum hash_purpose { HASH_CONN, HASH_ISN, HASH_PORT, HASH_IP_ID, HASH_RANDOM, HAS
 /* `len` at most 64 bytes. */
 uint64_t stack_hash(const struct stack *s, enum hash_purpose purpose, const void *data, size_t len);
 
+/* Plain SipHash-2-4 under a key of 16 bytes, as other implementations of a protocol compute it. */
+void stack_siphash(
+	uint8_t out[static 8], const uint8_t key[static 16], const void *data, size_t len);
+
 /* The next 64 bits of the stack's own random sequence. */
 uint64_t stack_random(struct stack *s);
 

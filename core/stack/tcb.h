@@ -58,6 +58,7 @@ struct txseg {
 	bool syn, fin;
 	bool sacked, lost;
 	bool retransmitted;   /* at least once */
+	bool psh;             /* its last byte left with PSH */
 	bool in_flight_again; /* retransmitted since it was marked lost */
 };
 
@@ -140,6 +141,7 @@ struct tcp {
 	/* ACKs we owe. */
 	bool ack_due, ack_now;
 	uint8_t quickacks; /* ACK at once, that many times */
+	bool dialogue;     /* the program answers quickly: data carries our ACKs */
 	nsec last_oow_ack; /* rate limit of answers to unacceptable segments */
 	nsec last_challenge;
 
@@ -172,6 +174,8 @@ struct tcp {
 	struct cc_state cong;
 	bool cwnd_limited; /* the window was what stopped us since the last ACK */
 	nsec last_sent;    /* data */
+
+	struct fastopen fastopen;
 
 	/* Options set by the owner. */
 	int64_t option[TCP_OPT_COUNT];
@@ -254,6 +258,14 @@ void tcp_take_syn(
 void tcp_update_mss(struct tcp *t);
 void tcp_established(struct tcp *t, nsec now);
 
+/* --- tcp_fastopen.c --- */
+void tcp_fastopen_connect(struct tcp *t); /* tcp_connect: is there a cookie, shall we ask for one? */
+uint32_t tcp_fastopen_room(const struct tcp *t);  /* bytes of data a SYN may carry */
+uint32_t tcp_fastopen_payload(struct tcp *t);     /* how many of them this SYN carries */
+void tcp_fastopen_syn_ack(struct tcp *t, const struct segment *g);
+void tcp_fastopen_syn(struct tcp *child, struct segment *g, nsec now); /* may open it at once */
+void tcp_fastopen_option(struct tcp *t, struct tcp_hdr *h);
+
 /* --- tcp_ack.c: step 5 --- */
 void tcp_ack_input(struct tcp *t, struct segment *g, nsec now);
 bool tcp_fin_acked(const struct tcp *t);
@@ -272,6 +284,7 @@ struct ack_result {
 	nsec rtt_echo;       /* of the transmission whose timestamp came back; 0: none */
 	bool resent;         /* something sent more than once was delivered */
 	bool new_sack;      /* some range was newly SACKed */
+	bool syn;           /* our SYN is among what was acknowledged */
 	bool dup_ack;       /* RFC 5681 §2 */
 	bool dsack;         /* the peer got something twice (RFC 2883) */
 };
@@ -304,6 +317,7 @@ void tcp_fin_input(struct tcp *t, struct segment *g, nsec now);
 uint32_t tcp_receive_window(const struct tcp *t); /* bytes to advertise from rcv.nxt on */
 void tcp_ack_soon(struct tcp *t, nsec now);       /* delayed */
 void tcp_ack_at_once(struct tcp *t);
+void tcp_ack_quickly(struct tcp *t); /* the next ones: the peer is in trouble */
 void tcp_note_duplicate(struct tcp *t, struct seq32 left, struct seq32 right); /* DSACK */
 void tcp_ofo_free(struct tcp *t);
 

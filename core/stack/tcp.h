@@ -65,6 +65,9 @@ enum tcp_option {
 	TCP_OPT_LINGER2,      /* nsec an orphan stays in FIN-WAIT-2, default 60 s */
 	TCP_OPT_DEFER_ACCEPT, /* nsec: wait for data before accept; 0: off */
 	TCP_OPT_TIMESTAMPS,   /* bool, default 1: offer and accept them (RFC 7323); before connect or listen */
+	TCP_OPT_FASTOPEN, /* listener: connections open before their handshake ends; 0: no Fast Open */
+	TCP_OPT_FASTOPEN_CONNECT,   /* bool: connect with Fast Open, see tcp_fastopen_waits */
+	TCP_OPT_FASTOPEN_NO_COOKIE, /* bool: neither asked for nor sent; for closed networks */
 	TCP_OPT_COUNT,
 };
 
@@ -87,6 +90,19 @@ int tcp_bind(struct tcp *t, const struct endpoint *local);
  * -EINVAL (listening), -EACCES (broadcast).
  */
 int tcp_connect(struct tcp *t, const struct endpoint *remote, nsec now);
+
+/*
+ * TCP Fast Open (RFC 7413). After a tcp_connect with TCP_OPT_FASTOPEN_CONNECT tcp_fastopen_waits says whether the SYN
+ * waits for the first data (tcp_send_room then offers what fits it) or for tcp_fastopen_go, which sends it as it is.
+ * Keys: 1 or 2 of 16 bytes for a listener's cookies, the second for those of before a change; -EINVAL.
+ */
+bool tcp_fastopen_waits(const struct tcp *t);
+void tcp_fastopen_go(struct tcp *t);
+int tcp_fastopen_set_keys(struct tcp *t, const uint8_t *keys, unsigned n);
+void tcp_fastopen_forget(struct stack *s); /* all cookies we were given */
+
+/* Whether data can be exchanged: ESTABLISHED and beyond, or a Fast Open child before. */
+bool tcp_is_open(const struct tcp *t);
 
 /*
  * Passive open; binds a free port if none is bound. Calling it again changes the backlog.
@@ -158,7 +174,7 @@ bool tcp_congestion_exists(const char *name);
 /* What TCP_INFO asks; times in nsec, sizes in bytes, counts in segments. */
 struct tcp_stats {
 	uint8_t state; /* enum tcp_state */
-	bool opt_timestamps, opt_sack, opt_wscale, opt_ecn;
+	bool opt_timestamps, opt_sack, opt_wscale, opt_ecn, opt_syn_data;
 	uint8_t snd_wscale, rcv_wscale;
 	uint8_t backoff, retransmits, probes;
 	bool in_recovery, in_loss;
@@ -168,7 +184,7 @@ struct tcp_stats {
 	uint32_t unacked, sacked, lost, retrans, reordering; /* segments */
 	uint32_t snd_wnd, rcv_wnd;
 	uint64_t bytes_sent, bytes_acked, bytes_received, bytes_retrans;
-	uint32_t segs_out, segs_in, data_segs_out, data_segs_in, total_retrans;
+	uint32_t segs_out, segs_in, data_segs_out, data_segs_in, total_retrans, delivered;
 	nsec last_data_sent, last_data_recv, last_ack_recv; /* instants */
 };
 

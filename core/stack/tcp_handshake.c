@@ -31,6 +31,16 @@ static uint8_t window_scale(const struct tcp *t)
 	return scale;
 }
 
+/* The segment size we offer. */
+static uint16_t own_mss(const struct tcp *t)
+{
+	uint32_t mss = t->stack->config.mtu - IP_TCP_HDR_LEN;
+
+	if (t->option[TCP_OPT_MAXSEG] && mss > t->option[TCP_OPT_MAXSEG])
+		mss = (uint32_t)t->option[TCP_OPT_MAXSEG];
+	return (uint16_t)mss;
+}
+
 void tcp_init_send(struct tcp *t, nsec now)
 {
 	/* RFC 6528 §3: ISN = M + F(four-tuple, secret), M a 4 µs clock. */
@@ -44,20 +54,17 @@ void tcp_init_send(struct tcp *t, nsec now)
 	t->rcv.limit = t->option[TCP_OPT_RCVBUF] ? (uint32_t)t->option[TCP_OPT_RCVBUF]
 						 : TCP_RCVBUF_INITIAL;
 	t->rcv.wscale = window_scale(t);
-	t->quickacks = TCP_QUICKACK_SEGS;
+	t->rcv.advmss = own_mss(t);
 	tcp_update_mss(t);
 }
 
 void tcp_syn_options(struct tcp *t, struct tcp_hdr *h, nsec now)
 {
 	bool reply = t->state == TCPS_SYN_RECEIVED;
-	uint32_t mss = t->stack->config.mtu - IP_TCP_HDR_LEN;
 
-	if (t->option[TCP_OPT_MAXSEG] && mss > t->option[TCP_OPT_MAXSEG])
-		mss = (uint32_t)t->option[TCP_OPT_MAXSEG];
-	t->rcv.advmss = (uint16_t)mss;
+	t->rcv.advmss = own_mss(t);
 	h->opts = TO_MSS;
-	h->mss = (uint16_t)mss;
+	h->mss = t->rcv.advmss;
 	if (!reply || t->use_sack)
 		h->opts |= TO_SACK_OK;
 	if (!reply || t->use_wscale)
@@ -67,6 +74,7 @@ void tcp_syn_options(struct tcp *t, struct tcp_hdr *h, nsec now)
 	h->wscale = t->rcv.wscale;
 	h->tsval = tcp_ts_now(t, now);
 	h->tsecr = reply ? t->ts_recent : 0;
+	tcp_fastopen_option(t, h);
 }
 
 void tcp_take_syn(struct tcp *t, const struct segment *g, nsec now)

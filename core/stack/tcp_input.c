@@ -53,6 +53,7 @@ static void ack_unacceptable(struct tcp *t, const struct segment *g, nsec now)
 	} else if (g->len > 0 && seq_lt(g->seq, t->rcv.nxt)) {
 		tcp_note_duplicate(t, g->seq, seq_min(seq_add(g->seq, g->len), t->rcv.nxt));
 		COUNT(t->stack, TcpExtDupDropped);
+		tcp_ack_quickly(t);
 	}
 	tcp_ack_at_once(t);
 }
@@ -152,7 +153,7 @@ static int reset_error(const struct tcp *t)
 {
 	switch ((enum tcp_state)t->state) {
 	case TCPS_SYN_RECEIVED:
-		return ECONNREFUSED;
+		return t->fastopen.passive ? ECONNRESET : ECONNREFUSED;
 	case TCPS_CLOSE_WAIT:
 		return EPIPE; /* as Linux: the program has read the end and only writes */
 	default:
@@ -228,7 +229,8 @@ static bool in_5_ack(struct tcp *t, struct segment *g, nsec now)
 			tcp_answer_with_reset(t->stack, g, now);
 			return false;
 		}
-		if (is_deferred(t, g, now) || (t->listener && !tcp_listen_complete(t, now)))
+		if (is_deferred(t, g, now) ||
+			(t->listener && !t->completed && !tcp_listen_complete(t, now)))
 			return false;
 		t->snd.wnd = t->snd.max_wnd = g->wnd;
 		t->snd.wl1 = g->seq;
@@ -312,6 +314,7 @@ static void input_syn_sent(struct tcp *t, struct segment *g, nsec now)
 		tcp_due(t);
 		return;
 	}
+	tcp_fastopen_syn_ack(t, g);
 	tcp_established(t, now);
 	tcp_ack_input(t, g, now);
 	tcp_ack_at_once(t);

@@ -3,6 +3,9 @@
  * moves the child to the accept queue. The backlog bounds the accept queue, as on Linux: one more
  * than the program asked for. When it is full, SYNs are dropped (the peer tries again) and a
  * completing ACK is ignored (the peer's data or our SYN-ACK's retransmission brings another).
+ *
+ * A connection that ends while it waits stays in the queue, as on Linux: accept hands it out, with
+ * what it had received and its error.
  */
 #include <errno.h>
 #include <string.h>
@@ -84,6 +87,7 @@ static void listen_syn(struct tcp *l, struct segment *g, nsec now)
 		return;
 	child->snd.syn_due = true;
 	tcp_set_state(child, TCPS_SYN_RECEIVED, now);
+	tcp_fastopen_syn(child, g, now);
 	tcp_due(child);
 }
 
@@ -155,8 +159,10 @@ void tcp_listen_close(struct tcp *l, nsec now)
 	list_splice(&l->children, &l->accept_queue);
 	for (struct list *link; (link = list_first(&l->children));) {
 		struct tcp *child = LIST_ENTRY(link, struct tcp, child_link);
-		tcp_send_reset(child, now);
 		list_remove(link);
+		child->listener = NULL;
+		if (child->state != TCPS_CLOSED)
+			tcp_send_reset(child, now);
 		tcp_finish(child, ECONNRESET, now);
 	}
 	l->nchildren = l->naccept = 0;

@@ -27,6 +27,9 @@ static const struct {
 	[TCP_OPT_LINGER2] = {0, 60 * SEC},
 	[TCP_OPT_DEFER_ACCEPT] = {0, 127 * SEC},
 	[TCP_OPT_TIMESTAMPS] = {0, 1},
+	[TCP_OPT_FASTOPEN] = {0, TCP_BACKLOG_MAX},
+	[TCP_OPT_FASTOPEN_CONNECT] = {0, 1},
+	[TCP_OPT_FASTOPEN_NO_COOKIE] = {0, 1},
 };
 
 int tcp_set_option(struct tcp *t, enum tcp_option option, int64_t value, nsec now)
@@ -52,6 +55,7 @@ int tcp_set_option(struct tcp *t, enum tcp_option option, int64_t value, nsec no
 		tcp_arm_keepalive(t, now);
 		break;
 	case TCP_OPT_QUICKACK:
+		t->dialogue = !value;
 		t->quickacks = value ? TCP_QUICKACK_SEGS : 0;
 		if (value && t->ack_due)
 			tcp_ack_at_once(t);
@@ -98,6 +102,7 @@ void tcp_get_stats(const struct tcp *t, struct tcp_stats *out)
 	out->opt_timestamps = t->use_ts;
 	out->opt_sack = t->use_sack;
 	out->opt_wscale = t->use_wscale;
+	out->opt_syn_data = t->fastopen.accepted;
 	out->snd_wscale = t->snd.wscale;
 	out->rcv_wscale = t->rcv.wscale;
 	out->backoff = t->backoff;

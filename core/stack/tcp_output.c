@@ -100,12 +100,13 @@ static int transmit(struct tcp *t, struct tcp_hdr *h, uint32_t len, uint32_t mss
 		.ttl = (uint8_t)t->option[TCP_OPT_TTL],
 		.df = true,
 	};
+	struct seq32 first = seq_add(h->seq, h->flags & TH_SYN ? 1 : 0);
 	uint8_t bytes[TCP_HDR_MAX];
 
 	tx_frame_init(&f);
 	if (len > 0)
 		f.npayload = (uint8_t)ring_pieces(
-			&t->snd.ring, h->seq.v - t->snd.una_data.v, len, f.payload);
+			&t->snd.ring, first.v - t->snd.una_data.v, len, f.payload);
 	size_t hdr_len = tcp_hdr_emit(bytes, h);
 	uint8_t *out = tx_frame_push(&f, hdr_len);
 	__builtin_memcpy(out, bytes, hdr_len);
@@ -171,7 +172,8 @@ static void send_syn(struct tcp *t, nsec now)
 	struct tcp_hdr h;
 	init_header(t, &h, &o, now);
 	set_window(t, &h);
-	int err = transmit(t, &h, 0, t->snd.mss, now);
+	uint32_t len = tcp_fastopen_payload(t);
+	int err = transmit(t, &h, len, UINT32_MAX, now);
 	if (err == -EAGAIN)
 		return;
 	t->snd.syn_due = false;
@@ -188,9 +190,13 @@ static void send_syn(struct tcp *t, nsec now)
 			tcp_resent(t, x, 1, now);
 		COUNT(t->stack, TcpRetransSegs);
 		t->stats.total_retrans++;
-	} else if (!tcp_sent_append(t, 0, true, false, now)) {
-		tcp_finish(t, ENOMEM, now);
-		return;
+	} else {
+		x = tcp_sent_append(t, len, true, false, now);
+		if (!x) {
+			tcp_finish(t, ENOMEM, now);
+			return;
+		}
+		x->psh = len > 0;
 	}
 	tcp_arm_rexmit(t, now);
 }
@@ -204,7 +210,7 @@ static bool resend(struct tcp *t, struct txseg *x, uint32_t most, nsec now)
 
 	if (len == data && x->fin)
 		o.flags |= TH_FIN;
-	if (len > 0 && seq_eq(seq_add(x->start, len), seq_add(t->snd.una_data, t->snd.ring.len)))
+	if (len == data && x->psh)
 		o.flags |= TH_PSH;
 	if (!send_segment(t, &o, now))
 		return false;
@@ -302,12 +308,15 @@ static bool send_new(struct tcp *t, nsec now)
 		o.flags |= (fin ? TH_FIN : 0) | (len > 0 && seq_eq(end, ring_end) ? TH_PSH : 0);
 		if (!send_segment(t, &o, now))
 			return false;
-		if (!tcp_sent_append(t, len, false, fin, now))
+		struct txseg *x = tcp_sent_append(t, len, false, fin, now);
+		if (!x)
 			return false; /* unrecorded is unsent: it goes again at the next visit */
+		x->psh = o.flags & TH_PSH;
 		t->snd.fin_sent |= fin;
 		t->stats.bytes_sent += len;
 		t->last_sent = now;
-		t->quickacks = 0; /* a dialogue: ACKs ride on data */
+		if (t->stats.last_data_recv && now - t->stats.last_data_recv < TCP_DELACK_MAX)
+			t->dialogue = true;
 		if (len % mss)
 			t->snd.small = end;
 		if (t->deadline[TCP_TIMER_REXMIT] == NSEC_NEVER || t->tlp.armed)
@@ -343,7 +352,8 @@ void tcp_output(struct tcp *t, nsec now)
 			send_syn(t, now);
 		else if (t->ack_now && t->state == TCPS_SYN_RECEIVED)
 			send_ack(t, now); /* to a segment that was not acceptable */
-		return;
+		if (!t->fastopen.passive || t->retries > 0)
+			return; /* a Fast Open child answers before it is established */
 	}
 	if (t->state == TCPS_CLOSED || t->state == TCPS_LISTEN)
 		return;
@@ -353,7 +363,7 @@ void tcp_output(struct tcp *t, nsec now)
 	if (t->cong.cwnd < t->cong.ssthresh && t->cong.cwnd / 2 < tcp_in_flight(t))
 		t->cwnd_limited =
 			true; /* slow start may run ahead of the window's use, by a factor of two */
-	if (t->ack_now || (t->ack_due && seq_diff(t->rcv.nxt, t->rcv.acked) >= 2 * t->rcv.mss))
+	if (t->ack_now || (t->ack_due && seq_diff(t->rcv.nxt, t->rcv.acked) > t->rcv.mss))
 		send_ack(t, now);
 }
 
@@ -373,9 +383,12 @@ bool tcp_output_one(struct tcp *t, nsec now)
 
 	if (t->snd.fin_sent || len == 0 || window < (int32_t)len)
 		return false;
-	struct outgoing o = {t->snd.nxt, TH_ACK | TH_PSH, len, 0};
-	if (!send_segment(t, &o, now) || !tcp_sent_append(t, len, false, false, now))
+	bool psh = len == unsent;
+	struct outgoing o = {t->snd.nxt, TH_ACK | (psh ? TH_PSH : 0), len, 0};
+	struct txseg *x = send_segment(t, &o, now) ? tcp_sent_append(t, len, false, false, now) : NULL;
+	if (!x)
 		return false;
+	x->psh = psh;
 	t->stats.bytes_sent += len;
 	t->last_sent = now;
 	return true;
@@ -384,7 +397,7 @@ bool tcp_output_one(struct tcp *t, nsec now)
 void tcp_output_again(struct tcp *t, struct txseg *x, nsec now)
 {
 	uint32_t len = x->end.v - x->start.v - x->fin - x->syn;
-	struct outgoing o = {x->start, TH_ACK | TH_PSH | (x->fin ? TH_FIN : 0), len, 0};
+	struct outgoing o = {x->start, TH_ACK | (x->psh ? TH_PSH : 0) | (x->fin ? TH_FIN : 0), len, 0};
 
 	if (!send_segment(t, &o, now))
 		return;

@@ -112,7 +112,7 @@ bool tcp_sent_split(struct tcp *t, struct txseg *x, struct seq32 at)
 	tail->start = at;
 	tail->syn = false;
 	x->end = at;
-	x->fin = false;
+	x->fin = x->psh = false;
 	return true;
 }
 
@@ -211,6 +211,11 @@ static void note_delivered(
 	}
 }
 
+static void count_delivered(struct tcp *t, const struct txseg *x, uint32_t len)
+{
+	t->stats.delivered += MAX((len - x->fin + t->snd.mss - 1) / t->snd.mss, 1u);
+}
+
 void tcp_sent_ack(struct tcp *t, struct seq32 ack, struct ack_result *r, nsec now)
 {
 	if (!seq_gt(ack, t->snd.una))
@@ -223,7 +228,9 @@ void tcp_sent_ack(struct tcp *t, struct seq32 ack, struct ack_result *r, nsec no
 		struct seq32 end = seq_min(x->end, ack);
 		uint32_t len = end.v - x->start.v;
 		account(t, x, len, -1);
+		r->syn |= x->syn;
 		if (!x->sacked) {
+			count_delivered(t, x, len);
 			r->delivered += len;
 			note_delivered(t, x, end, r, now);
 		}
@@ -244,6 +251,7 @@ static void sack_range(struct tcp *t, struct txseg *x, struct ack_result *r, nse
 	x->lost = x->in_flight_again = false;
 	x->sacked = true;
 	account(t, x, txseg_len(x), 1);
+	count_delivered(t, x, txseg_len(x));
 	r->delivered += txseg_len(x);
 	t->delivered += txseg_len(x);
 	r->new_sack = true;
@@ -388,10 +396,24 @@ static void prr_update(struct tcp *t, const struct ack_result *r, bool new_loss)
 	t->cong.cwnd = pipe + (uint32_t)count;
 }
 
+/*
+ * RFC 7413 §4.2.2: the server took the SYN without its data, or a part of it. That is no sign of
+ * congestion: it goes again.
+ */
+static void repeat_syn_data(struct tcp *t)
+{
+	LIST_FOR_EACH (link, &t->sent)
+		mark_lost(t, LIST_ENTRY(link, struct txseg, link));
+}
+
 void tcp_recovery_ack(struct tcp *t, const struct ack_result *r, nsec now)
 {
 	uint32_t lost_before = t->lost_bytes - t->resent_bytes;
 
+	if (r->syn && t->fastopen.syn_data) {
+		repeat_syn_data(t);
+		return;
+	}
 	if (t->recovery != RECOVERY_OPEN && seq_ge(t->snd.una, t->recover))
 		leave_recovery(t);
 	if (!t->use_sack)

@@ -7,8 +7,9 @@
  * SACK blocks (RFC 2018 §4): the range that the newest segment went into comes first. A duplicate
  * is reported once as DSACK (RFC 2883).
  *
- * ACKs: every second full segment at once, a hole or its filling at once, else within
- * TCP_DELACK_MAX. One ACK answers all that arrived before a poll.
+ * ACKs: more than a full segment at once, a hole or its filling at once, the first ones of a
+ * connection at once; else within TCP_DELACK_MAX. One ACK answers all that arrived before a poll. A
+ * program that answers within the delay is in a dialogue: its data carries the ACKs.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -21,10 +22,29 @@ void tcp_ack_at_once(struct tcp *t)
 	tcp_due(t);
 }
 
+void tcp_ack_quickly(struct tcp *t)
+{
+	t->quickacks = TCP_QUICKACK_SEGS;
+	t->dialogue = false;
+}
+
+/*
+ * A peer that begins, or begins again after a pause longer than the RTO, is in slow start and lives on ACKs.
+ */
+static void note_arrival(struct tcp *t, nsec now)
+{
+	nsec pause = now - t->stats.last_data_recv;
+
+	if (t->stats.last_data_recv == 0 || pause > t->rto)
+		t->quickacks = MAX(t->quickacks, (uint8_t)TCP_QUICKACK_SEGS);
+	t->stats.last_data_recv = now;
+}
+
 void tcp_ack_soon(struct tcp *t, nsec now)
 {
 	t->ack_due = true;
-	if (t->quickacks > 0 || seq_diff(t->rcv.nxt, t->rcv.acked) >= 2 * t->rcv.mss) {
+	if ((t->quickacks > 0 && !t->dialogue) ||
+		seq_diff(t->rcv.nxt, t->rcv.acked) > t->rcv.mss) {
 		tcp_ack_at_once(t);
 		return;
 	}
@@ -290,7 +310,7 @@ void tcp_text_input(struct tcp *t, struct segment *g, nsec now)
 {
 	if (g->len == 0)
 		return;
-	t->stats.last_data_recv = now;
+	note_arrival(t, now);
 	learn_segment_size(t, g);
 	if (!seq_eq(g->seq, t->rcv.nxt)) {
 		queue_out_of_order(t, g);

@@ -87,9 +87,14 @@ void *tcp_user(const struct tcp *t)
 	return t->user;
 }
 
+/* Whoever takes it over is told at once if it is over: that event may have passed without an owner. */
 void tcp_set_user(struct tcp *t, void *user)
 {
+	bool first = !t->user && user;
+
 	t->user = user;
+	if (first && t->state == TCPS_CLOSED && t->remote.port)
+		tcp_event(t, TCP_EV_CLOSED);
 }
 
 enum tcp_state tcp_state(const struct tcp *t)
@@ -110,6 +115,12 @@ const struct endpoint *tcp_local(const struct tcp *t)
 const struct endpoint *tcp_remote(const struct tcp *t)
 {
 	return &t->remote;
+}
+
+bool tcp_is_open(const struct tcp *t)
+{
+	return tcp_is_synchronized(t) ||
+	       (t->state == TCPS_SYN_RECEIVED && t->fastopen.passive);
 }
 
 bool tcp_is_synchronized(const struct tcp *t)
@@ -185,9 +196,9 @@ void tcp_finish(struct tcp *t, int error, nsec now)
 	tcp_ofo_free(t);
 	ring_release(s, &t->snd.ring);
 	list_remove(&t->due_link);
-	if (t->listener)
+	if (t->listener && !t->completed)
 		tcp_listen_forget(t);
-	if (t->owned)
+	if (t->owned || t->listener)
 		tcp_event(t, TCP_EV_CLOSED | (error ? 0 : TCP_EV_EOF));
 	else
 		tcp_bury(t);
@@ -306,9 +317,10 @@ int tcp_connect(struct tcp *t, const struct endpoint *remote, nsec now)
 	}
 	tcp_init_send(t, now);
 	COUNT(t->stack, TcpActiveOpens);
-	t->snd.syn_due = true;
 	tcp_set_state(t, TCPS_SYN_SENT, now);
-	tcp_due(t);
+	tcp_fastopen_connect(t);
+	if (!t->fastopen.waits)
+		tcp_fastopen_go(t);
 	return 0;
 }
 
@@ -331,7 +343,7 @@ static size_t send_limit(const struct tcp *t)
 int tcp_send_room(struct tcp *t, size_t want, struct iovec iov[static 2])
 {
 	struct ring *r = &t->snd.ring;
-	size_t limit = send_limit(t);
+	size_t limit = t->fastopen.waits ? tcp_fastopen_room(t) : send_limit(t);
 
 	if (!tcp_can_send(t))
 		return 0;
@@ -349,8 +361,10 @@ int tcp_send_room(struct tcp *t, size_t want, struct iovec iov[static 2])
 void tcp_send_commit(struct tcp *t, size_t n, nsec now)
 {
 	t->snd.ring.len += (uint32_t)n;
-	if (tcp_is_synchronized(t))
+	if (tcp_is_open(t))
 		tcp_due(t);
+	else if (t->fastopen.waits)
+		tcp_fastopen_go(t);
 }
 
 size_t tcp_send_queued(const struct tcp *t)

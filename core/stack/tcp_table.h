@@ -12,6 +12,7 @@
 #include "core/base/addr.h"
 #include "core/base/list.h"
 #include "core/base/time.h"
+#include "core/stack/tcp_fastopen.h"
 
 struct stack;
 struct tcp;
@@ -34,6 +35,7 @@ struct tcp_table {
 	unsigned nspare;
 	unsigned nsocks;      /* without TIME-WAIT */
 	nsec cookies_until;    /* an ACK may bring a SYN cookie back; 0: none was sent */
+	struct fastopen_cache fastopen;
 	uint32_t port_counter; /* RFC 6056 §3.3.3: next_ephemeral */
 };
 

@@ -13,6 +13,7 @@ enum {
 	KIND_SACK = 5,
 	KIND_TIMESTAMP = 8,
 	KIND_FASTOPEN = 34,
+	KIND_EXPERIMENT = 254, /* RFC 6994: a 16-bit number says whose */
 };
 
 enum {
@@ -22,6 +23,7 @@ enum {
 	LEN_TIMESTAMP = 10,
 	LEN_SACK_BLOCK = 8,
 	FASTOPEN_COOKIE_MIN = 4, /* RFC 7413 §4.1.1 */
+	FASTOPEN_EXID = 0xf989,
 	WSCALE_MAX = 14,
 };
 
@@ -45,6 +47,17 @@ static bool parse_fastopen(struct tcp_hdr *out, const uint8_t *value, size_t len
 	memcpy(out->fastopen, value, len);
 	out->fastopen_len = (uint8_t)len;
 	out->opts |= TO_FASTOPEN;
+	return true;
+}
+
+/* Fast Open before it had a number of its own; other experiments are skipped. */
+static bool parse_experiment(struct tcp_hdr *out, const uint8_t *value, size_t len)
+{
+	if (len < 2 || get_be16(value) != FASTOPEN_EXID)
+		return true;
+	if (!parse_fastopen(out, value + 2, len - 2))
+		return false;
+	out->opts |= TO_FASTOPEN_EXP;
 	return true;
 }
 
@@ -83,6 +96,8 @@ static bool parse_option(struct tcp_hdr *out, const uint8_t *p, size_t len)
 		return parse_sack(out, p + 2, len - 2);
 	case KIND_FASTOPEN:
 		return parse_fastopen(out, p + 2, len - 2);
+	case KIND_EXPERIMENT:
+		return parse_experiment(out, p + 2, len - 2);
 	default:
 		return true;
 	}
@@ -128,8 +143,9 @@ bool tcp_hdr_parse(struct tcp_hdr *out, const uint8_t *data, size_t len)
 static size_t fastopen_size(const struct tcp_hdr *h)
 {
 	size_t cookie = MIN(h->fastopen_len, TCP_FASTOPEN_COOKIE_MAX);
+	size_t fixed = h->opts & TO_FASTOPEN_EXP ? 4 : 2;
 
-	return h->opts & TO_FASTOPEN ? (2 + cookie + 3) & ~(size_t)3 : 0;
+	return h->opts & TO_FASTOPEN ? (fixed + cookie + 3) & ~(size_t)3 : 0;
 }
 
 /* Everything but SACK: at most 40 bytes, since the largest of them add up to that. */
@@ -193,9 +209,13 @@ static uint8_t *emit_fastopen(uint8_t *p, const struct tcp_hdr *h)
 	if (size == 0)
 		return p;
 	memset(p, KIND_NOP, size);
-	p[0] = KIND_FASTOPEN;
-	p[1] = (uint8_t)(2 + cookie);
-	memcpy(p + 2, h->fastopen, cookie);
+	bool experiment = h->opts & TO_FASTOPEN_EXP;
+	uint8_t fixed = experiment ? 4 : 2;
+	p[0] = experiment ? KIND_EXPERIMENT : KIND_FASTOPEN;
+	p[1] = (uint8_t)(fixed + cookie);
+	if (experiment)
+		put_be16(p + 2, FASTOPEN_EXID);
+	memcpy(p + fixed, h->fastopen, cookie);
 	return p + size;
 }
 

@@ -37,6 +37,7 @@ enum tcp_opts {
 	TO_TIMESTAMP = 0x08,
 	TO_SACK = 0x10,
 	TO_FASTOPEN = 0x20,
+	TO_FASTOPEN_EXP = 0x40, /* with TO_FASTOPEN: as the experimental option 254 (RFC 6994) */
 };
 
 struct sack_block {

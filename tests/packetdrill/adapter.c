@@ -84,8 +84,8 @@ static int do_listen(void *data, int fd, int backlog)
 	if (!p)
 		return (int)adapter_result(-EBADF);
 	adapter_lock();
-	adapter_apply_sysctls(p);
 	int r = psock_listen(p, backlog);
+	adapter_apply_sysctls(p);
 	adapter_unlock();
 	return (int)adapter_result(r);
 }
@@ -251,6 +251,7 @@ static int do_setsockopt(void *data, int fd, int level, int name, const void *va
 	if (!p)
 		return (int)adapter_result(-EBADF);
 	adapter_lock();
+	adapter_apply_sysctls(p);
 	int r = psock_set_option(p, level, name, value, len);
 	world_settle(&adapter.world);
 	adapter_unlock();

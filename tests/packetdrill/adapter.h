@@ -65,6 +65,7 @@ struct attempt {
 	const struct iovec *iov;
 	int n, flags;
 	ssize_t done;
+	bool fastopen, connecting; /* a send that has to connect first; it has begun to */
 	const struct sockaddr *addr;
 	socklen_t len;
 	struct psock *accepted;

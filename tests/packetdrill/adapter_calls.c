@@ -30,13 +30,42 @@ static nsec patience(const struct psock *p, int flags)
 	return p->nonblocking || (flags & MSG_DONTWAIT) ? 0 : NSEC_NEVER;
 }
 
+/* The part of a send that connects: 0 when that is done, and what the send returns when it is over with that. */
+static ssize_t connect_once(struct attempt *c)
+{
+	bool wait = !c->p->nonblocking && !(c->flags & MSG_DONTWAIT);
+	size_t copied;
+
+	if (c->connecting) {
+		int r = psock_connect_result(c->p);
+		c->connecting = r == -EINPROGRESS;
+		return r == -EINPROGRESS ? -EAGAIN : r;
+	}
+	int r = psock_fastopen(c->p, c->addr, c->len, c->iov, c->n, &copied);
+	c->fastopen = false;
+	if (r != -EINPROGRESS)
+		return r;
+	if (!wait)
+		return copied ? (ssize_t)copied : -EINPROGRESS;
+	c->done = (ssize_t)(copied + psock_queue(c->p, c->iov, c->n, copied));
+	c->connecting = true;
+	return -EAGAIN;
+}
+
 /* All of it, unless the socket does not wait. */
 static ssize_t send_once(struct attempt *c)
 {
+	if (c->fastopen || c->connecting) {
+		ssize_t r = connect_once(c);
+		if (r != 0)
+			return r;
+	}
+
 	struct iovec rest[UIO_MAXIOV];
-	size_t skip = (size_t)c->done;
+	size_t skip;
 	int n = 0;
 
+	skip = (size_t)c->done;
 	for (int i = 0; i < c->n; i++) {
 		size_t cut = skip < c->iov[i].iov_len ? skip : c->iov[i].iov_len;
 		rest[n] = (struct iovec){
@@ -57,9 +86,10 @@ static ssize_t send_once(struct attempt *c)
 	return wait && (size_t)r < left ? -EAGAIN : c->done;
 }
 
-ssize_t adapter_send(int fd, const struct iovec *iov, int n, int flags)
+ssize_t adapter_sendto(int fd, const struct iovec *iov, int n, int flags,
+	const struct sockaddr *addr, socklen_t len)
 {
-	struct attempt c = {.once = send_once, .iov = iov, .n = n, .flags = flags};
+	struct attempt c = {.once = send_once, .iov = iov, .n = n, .flags = flags, .addr = addr, .len = len};
 
 	if (n < 0 || n > UIO_MAXIOV)
 		return adapter_result(-EMSGSIZE);
@@ -67,15 +97,17 @@ ssize_t adapter_send(int fd, const struct iovec *iov, int n, int flags)
 	if (!c.p)
 		return adapter_result(-EBADF);
 	adapter_lock();
+	if (flags & MSG_FASTOPEN)
+		adapter_apply_sysctls(c.p);
+	c.fastopen = (flags & MSG_FASTOPEN) || tcp_fastopen_waits(c.p->tcp);
 	ssize_t r = adapter_try(&c, patience(c.p, flags));
 	adapter_unlock();
 	return adapter_result(r);
 }
 
-ssize_t adapter_sendto(int fd, const struct iovec *iov, int n, int flags,
-	const struct sockaddr *addr, socklen_t len)
+ssize_t adapter_send(int fd, const struct iovec *iov, int n, int flags)
 {
-	return adapter_send(fd, iov, n, flags);
+	return adapter_sendto(fd, iov, n, flags, NULL, 0);
 }
 
 static ssize_t recv_once(struct attempt *c)

@@ -152,7 +152,7 @@ int psock_connect_result(struct psock *p)
 		int err = renew(p);
 		return err ? err : error ? -error : -ECONNABORTED;
 	}
-	if (!tcp_is_synchronized(p->tcp))
+	if (!tcp_is_open(p->tcp))
 		return -EINPROGRESS;
 	p->state = PSOCK_CONNECTED;
 	return 0;
@@ -164,6 +164,8 @@ int psock_connect(struct psock *p, const struct sockaddr *addr, socklen_t len)
 
 	if (addr->sa_family == AF_UNSPEC)
 		return renew(p);
+	if (tcp_fastopen_waits(p->tcp))
+		return -EISCONN;
 	int err = to_endpoint(addr, len, &remote);
 	if (err)
 		return err;
@@ -178,7 +180,7 @@ int psock_connect(struct psock *p, const struct sockaddr *addr, socklen_t len)
 		return err;
 	p->state = PSOCK_CONNECTING;
 	world_settle(p->world);
-	return psock_connect_result(p);
+	return tcp_fastopen_waits(p->tcp) ? 0 : psock_connect_result(p);
 }
 
 /* What sending on a socket in this state means before a byte is looked at. */
@@ -188,7 +190,7 @@ static int may_send(struct psock *p)
 		return -take_error(p);
 	if (p->shut_write || p->over || p->state == PSOCK_NEW || p->state == PSOCK_LISTENING)
 		return -EPIPE;
-	return tcp_is_synchronized(p->tcp) ? 0 : -EAGAIN;
+	return tcp_is_open(p->tcp) ? 0 : -EAGAIN;
 }
 
 static size_t fill(struct tcp *t, const struct iovec *from, size_t skip)
@@ -203,6 +205,49 @@ static size_t fill(struct tcp *t, const struct iovec *from, size_t skip)
 		done += len;
 	}
 	return done;
+}
+
+size_t psock_queue(struct psock *p, const struct iovec *iov, int n, size_t skip)
+{
+	size_t total = 0;
+
+	for (int i = 0; i < n; i++) {
+		size_t at = MIN(skip, iov[i].iov_len), len = 1;
+		skip -= at;
+		for (; at < iov[i].iov_len && len > 0; at += len) {
+			len = fill(p->tcp, &iov[i], at);
+			tcp_send_commit(p->tcp, len, p->world->now);
+			total += len;
+		}
+		if (len == 0)
+			break;
+	}
+	return total;
+}
+
+int psock_fastopen(struct psock *p, const struct sockaddr *addr, socklen_t len,
+	const struct iovec *iov, int n, size_t *copied)
+{
+	int r = 0;
+
+	*copied = 0;
+	if (p->no_fastopen || (addr && addr->sa_family == AF_UNSPEC))
+		return -EOPNOTSUPP;
+	if (p->state == PSOCK_NEW) {
+		if (!addr)
+			return -EINVAL;
+		tcp_set_option(p->tcp, TCP_OPT_FASTOPEN_CONNECT, 1, p->world->now);
+		r = psock_connect(p, addr, len);
+	} else if (p->state == PSOCK_CONNECTING && !tcp_fastopen_waits(p->tcp)) {
+		r = psock_connect_result(p);
+		return r == -EINPROGRESS ? -EALREADY : r;
+	}
+	if (r || !tcp_fastopen_waits(p->tcp))
+		return r;
+	*copied = psock_queue(p, iov, n, 0);
+	tcp_fastopen_go(p->tcp);
+	world_settle(p->world);
+	return -EINPROGRESS;
 }
 
 ssize_t psock_send(struct psock *p, const struct iovec *iov, int n, int flags)
@@ -284,7 +329,7 @@ int psock_shutdown(struct psock *p, int how)
 	p->shut_read |= how != SHUT_WR;
 	if (how != SHUT_RD) {
 		p->shut_write = true;
-		if (tcp_is_synchronized(p->tcp))
+		if (tcp_is_open(p->tcp))
 			tcp_shutdown(p->tcp, p->world->now);
 		else
 			return renew(p);
@@ -323,7 +368,9 @@ unsigned psock_poll(const struct psock *p)
 		r |= POLLHUP;
 	if (no_more)
 		r |= POLLIN | POLLRDNORM | POLLRDHUP;
-	if (tcp_is_synchronized(t) || p->over) {
+	if (tcp_fastopen_waits(t))
+		return POLLOUT | POLLWRNORM;
+	if (tcp_is_open(t) || p->over) {
 		if (tcp_recv_queued(t) > 0)
 			r |= POLLIN | POLLRDNORM;
 		if (no_send || is_writable(t))

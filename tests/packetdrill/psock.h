@@ -33,6 +33,9 @@ struct psock {
 	int error;     /* positive errno, reported once, then 0 */
 	bool cork_next; /* the last send said MSG_MORE: it is as if corked until the next one */
 	bool inq;      /* TCP_INQ */
+	bool fastopen_set; /* TCP_FASTOPEN */
+	bool tcp_keys_set; /* TCP_FASTOPEN_KEY */
+	bool no_fastopen; /* net.ipv4.tcp_fastopen says that clients may not */
 	unsigned wakeups; /* counts what would wake a sleeper: edges of epoll */
 	uint32_t option_set; /* bit per enum ipc_option: the program said so itself */
 	int64_t option[IPC_OPT_COUNT];
@@ -52,6 +55,16 @@ int psock_connect(struct psock *p, const struct sockaddr *addr, socklen_t len);
 
 /* How the connect in progress stands: -EINPROGRESS, 0, or -errno (reported once). */
 int psock_connect_result(struct psock *p);
+
+/*
+ * The first step of a send with MSG_FASTOPEN, or on a socket whose connect waits for data: 0: go on with psock_send;
+ * -EINPROGRESS: the SYN has left with the first *copied bytes.
+ */
+int psock_fastopen(struct psock *p, const struct sockaddr *addr, socklen_t len,
+	const struct iovec *iov, int n, size_t *copied);
+
+/* Data for a connection that is being opened; it leaves once it is. How many bytes were taken. */
+size_t psock_queue(struct psock *p, const struct iovec *iov, int n, size_t skip);
 
 /* At least one byte or -EAGAIN; a blocking caller goes on until all is sent. */
 ssize_t psock_send(struct psock *p, const struct iovec *iov, int n, int flags);

@@ -8,7 +8,54 @@
 
 #include "core/engine/stack_option.h"
 #include "core/engine/tcp_info.h"
+#include "core/stack/tcp_fastopen.h"
 #include "tests/packetdrill/psock.h"
+
+static int set_fastopen_key(struct psock *p, const void *value, socklen_t len)
+{
+	int err = len % FASTOPEN_KEY_LEN
+			  ? -EINVAL
+			  : tcp_fastopen_set_keys(p->tcp, value, len / FASTOPEN_KEY_LEN);
+	p->tcp_keys_set |= err == 0;
+	return err;
+}
+
+static int set_fastopen_connect(struct psock *p, int v)
+{
+	if (v < 0 || v > 1 || p->state != PSOCK_NEW)
+		return -EINVAL;
+	if (p->no_fastopen)
+		return -EOPNOTSUPP;
+	return tcp_set_option(p->tcp, TCP_OPT_FASTOPEN_CONNECT, v, p->world->now);
+}
+
+/* Options that programs under the shim cannot set (yet). */
+static int set_unshared(struct psock *p, int level, int name, const void *value, socklen_t len)
+{
+	int v = 0;
+
+	if (level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY)
+		return set_fastopen_key(p, value, len);
+	if (len < sizeof v)
+		return -EINVAL;
+	memcpy(&v, value, sizeof v);
+	if (level == IPPROTO_IP && name == IP_MTU_DISCOVER)
+		return v == IP_PMTUDISC_DO || v == IP_PMTUDISC_WANT ? 0 : -ENOPROTOOPT;
+	if (level != IPPROTO_TCP)
+		return -ENOPROTOOPT;
+	switch (name) {
+	case TCP_INQ:
+		p->inq = v != 0;
+		return 0;
+	case TCP_FASTOPEN:
+		p->fastopen_set = true;
+		return tcp_set_option(p->tcp, TCP_OPT_FASTOPEN, v, p->world->now);
+	case TCP_FASTOPEN_CONNECT:
+		return set_fastopen_connect(p, v);
+	default:
+		return -ENOPROTOOPT;
+	}
+}
 
 int psock_set_option(struct psock *p, int level, int name, const void *value, socklen_t len)
 {
@@ -16,12 +63,8 @@ int psock_set_option(struct psock *p, int level, int name, const void *value, so
 	int64_t v, translated;
 	int o = ipc_option_find(level, name);
 
-	if (level == IPPROTO_TCP && name == TCP_INQ) {
-		p->inq = len >= sizeof(int) && *(const int *)value;
-		return 0;
-	}
 	if (o < 0)
-		return -ENOPROTOOPT;
+		return set_unshared(p, level, name, value, len);
 	int err = ipc_option_decode(o, value, len, &v);
 	if (err)
 		return err;

@@ -149,14 +149,21 @@ TEST(deliver_is_not_called_for_a_child_without_an_owner)
 	rig_end(t);
 }
 
-TEST(a_child_that_was_reset_leaves_the_queue)
+/* As on Linux: what it received before can still be read, then comes the error. */
+TEST(a_child_that_was_reset_is_accepted_with_its_error)
 {
 	struct rig *t = rig_in_state(TCPS_SYN_RECEIVED);
+	struct tcp *child;
 
-	rx(t, .ack = L(1));
-	rx(t, .flags = RST);
-	assert_null(tcp_accept(t->listener));
+	rx(t, .ack = L(1), .len = 10);
+	forget_tx(t);
+	rx(t, .seq = R(11), .flags = RST);
+	child = tcp_accept(t->listener);
+	assert_non_null(child);
 	assert_int_equal(t->listener->naccept, 0);
+	assert_int_equal(tcp_recv_queued(child), 10);
+	assert_int_equal(tcp_error(child), ECONNRESET);
+	tcp_close(child, t->now);
 	rig_end(t);
 }
 
@@ -269,7 +276,7 @@ int main(void)
 		cmocka_unit_test(an_accepted_connection_outlives_its_listener),
 		cmocka_unit_test(data_of_a_child_waits_until_it_is_accepted),
 		cmocka_unit_test(deliver_is_not_called_for_a_child_without_an_owner),
-		cmocka_unit_test(a_child_that_was_reset_leaves_the_queue),
+		cmocka_unit_test(a_child_that_was_reset_is_accepted_with_its_error),
 		cmocka_unit_test(a_child_inherits_the_listeners_options),
 		cmocka_unit_test(half_open_children_do_not_fill_the_accept_queue),
 		cmocka_unit_test(past_the_half_open_limit_a_cookie_opens_the_connection),
