@@ -189,6 +189,19 @@ TEST(a_segment_beyond_the_window_is_acknowledged_in_every_state)
 	}
 }
 
+TEST(the_first_byte_beyond_the_window_is_not_acceptable_and_the_last_within_is)
+{
+	struct rig *t = rig_in_state(TCPS_FIN_WAIT_1);
+
+	rx(t, .seq = R(1 + 65535), .ack = L(2), .len = 1);
+	expect_tx(t, .ack = R(1));
+	expect_state(t, TCPS_FIN_WAIT_1);
+	rx(t, .seq = R(65535), .ack = L(2), .len = 1);
+	expect_tx(t, .ack = R(1), .sack = {R(65535), R(65536)});
+	expect_state(t, TCPS_FIN_WAIT_2);
+	rig_end(t);
+}
+
 TEST(empty_unacceptable_segments_are_answered_now_and_then)
 {
 	struct rig *t = rig_in_state(TCPS_ESTABLISHED);
@@ -331,6 +344,8 @@ int main(void)
 		cmocka_unit_test(the_challenge_limit_of_one_connection_is_not_felt_by_another),
 		cmocka_unit_test(a_segment_before_the_window_is_acknowledged_in_every_state),
 		cmocka_unit_test(a_segment_beyond_the_window_is_acknowledged_in_every_state),
+		cmocka_unit_test(
+			the_first_byte_beyond_the_window_is_not_acceptable_and_the_last_within_is),
 		cmocka_unit_test(empty_unacceptable_segments_are_answered_now_and_then),
 		cmocka_unit_test(an_unacceptable_segment_acknowledges_nothing),
 		cmocka_unit_test(a_segment_without_ack_is_dropped_in_every_state),

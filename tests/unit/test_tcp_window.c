@@ -48,6 +48,19 @@ TEST(both_windows_are_scaled_after_the_handshake)
 	rig_end(t);
 }
 
+/* A simultaneous open ends with a SYN-ACK: its window is not scaled either. */
+TEST(the_window_of_the_peers_syn_ack_in_syn_received_is_not_scaled)
+{
+	struct rig *t = rig_in_state(TCPS_SYN_SENT, .wscale = SCALE(3));
+
+	rx(t, .flags = SYN);
+	expect_tx(t, .flags = SYN | ACK);
+	rx(t, .flags = SYN | ACK, .seq = R(0), .ack = L(1), .window = WIN(1000));
+	expect_tx(t, .ack = R(1));
+	assert_int_equal(t->tcp->snd.wnd, 1000);
+	rig_end(t);
+}
+
 TEST(without_the_peers_consent_nothing_is_scaled)
 {
 	struct rig *t = rig_in_state(TCPS_ESTABLISHED);
@@ -200,6 +213,21 @@ TEST(the_window_opens_again_in_steps_worth_telling)
 	rig_end(t);
 }
 
+TEST(an_ack_of_data_does_not_move_the_edge_by_less_than_a_segment)
+{
+	struct rig *t = rig_in_state(TCPS_ESTABLISHED, .option = {[TCP_OPT_RCVBUF] = 10000});
+
+	rx(t, .len = 1000);
+	expect_tx(t, .ack = R(1001), .window = WIN(9000));
+	app_recv(t, 400);
+	rx(t, .len = 1000);
+	expect_tx(t, .ack = R(2001), .window = WIN(8000));
+	app_recv(t, 600);
+	rx(t, .len = 1000);
+	expect_tx(t, .ack = R(3001), .window = WIN(8000));
+	rig_end(t);
+}
+
 TEST(a_tiny_buffer_opens_by_half)
 {
 	struct rig *t = rig_in_state(TCPS_ESTABLISHED, .option = {[TCP_OPT_RCVBUF] = 800});
@@ -323,6 +351,7 @@ int main(void)
 		cmocka_unit_test(the_window_of_a_syn_is_never_scaled),
 		cmocka_unit_test(the_window_of_a_syn_ack_is_never_scaled),
 		cmocka_unit_test(both_windows_are_scaled_after_the_handshake),
+		cmocka_unit_test(the_window_of_the_peers_syn_ack_in_syn_received_is_not_scaled),
 		cmocka_unit_test(without_the_peers_consent_nothing_is_scaled),
 		cmocka_unit_test(a_syn_ack_does_not_scale_when_the_syn_did_not),
 		cmocka_unit_test(a_shift_above_14_is_taken_as_14),
@@ -334,6 +363,7 @@ int main(void)
 		cmocka_unit_test(a_closed_window_is_told_to_whoever_probes_it),
 		cmocka_unit_test(a_closed_window_takes_a_fin_and_acks),
 		cmocka_unit_test(the_window_opens_again_in_steps_worth_telling),
+		cmocka_unit_test(an_ack_of_data_does_not_move_the_edge_by_less_than_a_segment),
 		cmocka_unit_test(a_tiny_buffer_opens_by_half),
 		cmocka_unit_test(a_reader_that_keeps_up_causes_no_window_updates),
 		cmocka_unit_test(the_buffer_grows_with_what_a_fast_reader_takes),
