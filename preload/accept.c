@@ -11,6 +11,7 @@
 #include "core/ipc/proto.h"
 #include "preload/address.h"
 #include "preload/hint.h"
+#include "preload/instance.h"
 #include "preload/real.h"
 #include "preload/request.h"
 #include "preload/sock.h"
@@ -52,6 +53,15 @@ static ssize_t receive_message(int fd, struct ipc_accepted *m, int *accepted, in
 	return n;
 }
 
+/* The end of a listener is that of the engine, or somebody's shutdown(). */
+static bool engine_lives(int fd)
+{
+	struct hint h = hint_get(fd);
+	const struct ipc_table *t = h.kind == HINT_NONE ? NULL : instance_table(h.table);
+
+	return t && ipc_table_is_alive(t);
+}
+
 /* One whole message and its fd: 0, -EAGAIN, or what the end of the engine is told as. */
 static int receive(int fd, struct ipc_accepted *m, int *accepted, int flags)
 {
@@ -66,7 +76,7 @@ static int receive(int fd, struct ipc_accepted *m, int *accepted, int flags)
 		return *accepted >= 0 ? 0 : -EMFILE;
 	if (*accepted >= 0)
 		raw_close(*accepted);
-	return -ENETDOWN;
+	return n == 0 && engine_lives(fd) ? -EINVAL : -ENETDOWN;
 }
 
 static int wait_and_receive(int fd, struct ipc_accepted *m, int *accepted, int flags)
@@ -103,8 +113,10 @@ int shim_accept(struct shim_sock *s, struct sockaddr *addr, socklen_t *len, int 
 	raw_fcntl(fd, F_SETFL, O_RDWR | (flags & SOCK_NONBLOCK ? O_NONBLOCK : 0));
 	/* The residual byte can pin 64 KiB of a sendfile; the default buffer would then never poll writable again. */
 	request_raise(fd);
-	hint_set(fd, (struct hint){
-			     .kind = HINT_OPEN, .table = (uint8_t)s->instance, .cookie = m.cookie});
+	hint_set(fd, (struct hint){.kind = HINT_OPEN,
+			     .lingers = shim_option(s, IPC_OPT_LINGER) > 0,
+			     .table = (uint8_t)s->instance,
+			     .cookie = m.cookie});
 	r = addr ? address_give(s->family, &m.remote, addr, len) : 0;
 	if (r < 0) {
 		raw_close(fd);

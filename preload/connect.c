@@ -18,14 +18,6 @@
 #include "preload/swap.h"
 #include "preload/wait.h"
 
-static void note(const struct shim_sock *s, enum hint_kind kind, bool lowered)
-{
-	hint_set(s->fd, (struct hint){.kind = kind,
-				.lowered = lowered,
-				.table = (uint8_t)s->instance,
-				.cookie = s->cookie});
-}
-
 /* The connect has come to its end, and this call tells which. */
 static int outcome(struct shim_sock *s)
 {
@@ -36,10 +28,10 @@ static int outcome(struct shim_sock *s)
 	bool failed = error || !s->known || s->info.use != IPC_SLOT_LIVE || s->info.error;
 	if (!failed) {
 		request_raise(s->fd);
-		note(s, HINT_OPEN, false);
+		shim_note(s, HINT_OPEN, false);
 		return 0;
 	}
-	note(s, HINT_FAILED, true);
+	shim_note(s, HINT_FAILED, true);
 	if (!error)
 		return -ECONNABORTED;
 	/* An end without a reason is the engine's own. */
@@ -62,7 +54,7 @@ static int begin(struct shim_sock *s, const struct endpoint *remote)
 	if (r < 0)
 		return r;
 	request_lower(s->fd);
-	note(s, HINT_CONNECTING, true);
+	shim_note(s, HINT_CONNECTING, true);
 	return shim_is_nonblocking(s->fd) ? -EINPROGRESS : wait_for_outcome(s);
 }
 

@@ -46,6 +46,11 @@ static char last_text[IPC_TEXT_LEN]; /* what the person was told; twice the same
 
 static bool is_ours(const struct channel *c)
 {
+	const struct ipc_table *t = c->fd >= 0 ? instance_table((unsigned)c->link.instance) : NULL;
+
+	/* Killed this moment, it still seems to listen. */
+	if (!t || !ipc_table_is_alive(t))
+		return false;
 	return c->fd >= 0 && c->pid == getpid() && raw_cookie(c->fd) == c->cookie;
 }
 

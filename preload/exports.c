@@ -18,6 +18,7 @@
 #include "preload/exports.h"
 #include "preload/hint.h"
 #include "preload/io.h"
+#include "preload/linger.h"
 #include "preload/real.h"
 #include "preload/sock.h"
 
@@ -144,7 +145,7 @@ EXPORT int close(int fd)
 
 	if (h.kind == HINT_FRESH)
 		hint_closed_fresh(fd, &h);
-	return real.close(fd);
+	return h.lingers && h.kind == HINT_OPEN ? linger_close(fd, &h) : real.close(fd);
 }
 
 EXPORT int __close(int fd)
@@ -208,7 +209,7 @@ EXPORT int __fcntl(int fd, int cmd, ...)
 /* Terminals and files are asked this much more often than sockets. */
 static bool ioctl_differs(unsigned long request)
 {
-	return request == FIONREAD || request == SIOCOUTQ ||
+	return request == FIONREAD || request == SIOCOUTQ || request == SIOCATMARK ||
 	       (request >= SIOCADDRT && request <= SIOCDEVPRIVATE);
 }
 

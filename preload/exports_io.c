@@ -17,7 +17,7 @@ void __chk_fail(void) __attribute__((noreturn)); /* glibc's: "buffer overflow de
 
 EXPORT ssize_t read(int fd, void *buf, size_t n)
 {
-	return io_before_recv(fd) ? io_after_recv(fd, real.read(fd, buf, n)) : -1;
+	return io_before_recv(fd) ? io_after_recv(fd, real.read(fd, buf, n), 0) : -1;
 }
 
 EXPORT ssize_t __read(int fd, void *buf, size_t n)
@@ -34,7 +34,7 @@ EXPORT ssize_t __read_chk(int fd, void *buf, size_t n, size_t room)
 
 EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)
 {
-	return io_before_recv(fd) ? io_after_recv(fd, real.readv(fd, iov, n)) : -1;
+	return io_before_recv(fd) ? io_after_recv(fd, real.readv(fd, iov, n), 0) : -1;
 }
 
 EXPORT ssize_t recv(int fd, void *buf, size_t n, int flags)
@@ -43,7 +43,7 @@ EXPORT ssize_t recv(int fd, void *buf, size_t n, int flags)
 
 	if (!io_before_recv(fd))
 		return -1;
-	return io_odd_recv(fd, n, flags, &r) ? r : io_after_recv(fd, real.recv(fd, buf, n, flags));
+	return io_odd_recv(fd, n, flags, &r) ? r : io_after_recv(fd, real.recv(fd, buf, n, flags), flags);
 }
 
 EXPORT ssize_t __recv_chk(int fd, void *buf, size_t n, size_t room, int flags)
@@ -68,7 +68,7 @@ EXPORT ssize_t recvfrom(
 			*len = 0;
 		return r;
 	}
-	r = io_after_recv(fd, real.recvfrom(fd, buf, n, flags, addr, len));
+	r = io_after_recv(fd, real.recvfrom(fd, buf, n, flags, addr, len), flags);
 	if (r >= 0)
 		io_hide_name(fd, addr, len);
 	return r;
@@ -93,13 +93,13 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 	if (msg && msg->msg_name && io_gives_no_name(fd)) {
 		void *name = msg->msg_name;
 		msg->msg_name = NULL;
-		r = io_after_recv(fd, real.recvmsg(fd, msg, flags));
+		r = io_after_recv(fd, real.recvmsg(fd, msg, flags), flags);
 		msg->msg_name = name;
 		if (r >= 0)
 			msg->msg_namelen = 0;
 		return r;
 	}
-	r = io_after_recv(fd, real.recvmsg(fd, msg, flags));
+	r = io_after_recv(fd, real.recvmsg(fd, msg, flags), flags);
 	if (r >= 0)
 		io_hide_name(fd, msg->msg_name, &msg->msg_namelen);
 	return r;
@@ -109,7 +109,7 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags, struct 
 {
 	if (!io_before_recv(fd))
 		return -1;
-	int r = (int)io_after_recv(fd, real.recvmmsg(fd, msgs, n, flags, timeout));
+	int r = (int)io_after_recv(fd, real.recvmmsg(fd, msgs, n, flags, timeout), flags);
 	for (int i = 0; i < r; i++)
 		io_hide_name(fd, msgs[i].msg_hdr.msg_name, &msgs[i].msg_hdr.msg_namelen);
 	return r;

@@ -29,6 +29,8 @@ enum hint_kind {
 struct hint {
 	enum hint_kind kind;
 	bool lowered;  /* the real SO_SNDBUF is still at its minimum */
+	bool lingers;  /* SO_LINGER with a time: close() has to wait */
+	bool more;     /* the last send said MSG_MORE */
 	uint8_t table; /* index for table_at() */
 	uint64_t cookie;
 };

@@ -12,8 +12,8 @@
  *	MSG_TRUNC                    copies                    discards
  *	MSG_ERRQUEUE                 reads data                EAGAIN
  *
- * THE FIRST WRITE AFTER A RESET. The engine notes the error in the table before it closes. If a look at the
- * table says so, SO_ERROR of the real socket is asked: it holds ECONNRESET until somebody has been told (a
+ * THE FIRST WRITE AFTER A RESET. The engine notes the error in the table before it closes; the kernel notes the
+ * engine's own death there (core/ipc/table.h). If a look at the table says so, SO_ERROR of the real socket is asked: it holds ECONNRESET until somebody has been told (a
  * read, a poll loop's SO_ERROR), exactly as TCP's sk_err does. Nobody yet: this write is told, without a
  * signal. Otherwise the write is made and the kernel answers EPIPE and SIGPIPE itself.
  */
@@ -29,6 +29,7 @@
 #include "preload/hint.h"
 #include "preload/identity.h"
 #include "preload/instance.h"
+#include "preload/more.h"
 #include "preload/real.h"
 #include "preload/request.h"
 #include "preload/sock.h"
@@ -39,6 +40,13 @@ static void broken_pipe(int flags)
 	if (!(flags & MSG_NOSIGNAL))
 		syscall(SYS_tgkill, getpid(), (pid_t)syscall(SYS_gettid), SIGPIPE);
 	errno = EPIPE;
+}
+
+static bool engine_lives(const struct hint *h)
+{
+	const struct ipc_table *t = instance_table(h->table);
+
+	return !t || ipc_table_is_alive(t);
 }
 
 /* What the table says ended the connection; 0: nothing, or it does not know. */
@@ -109,7 +117,12 @@ static bool before_send_ours(int fd, struct hint h, int flags)
 	if (h.lowered)
 		raise_buffer(fd, h, slot);
 	int error = error_of(slot);
-	return !error || !tell_error(fd, &h, error, flags);
+	if (!error && !engine_lives(&h))
+		error = ECONNRESET;
+	if (error && tell_error(fd, &h, error, flags))
+		return false;
+	more_before_send(fd, h, flags);
+	return true;
 }
 
 bool io_before_send(int fd, int flags)
@@ -141,14 +154,14 @@ static bool is_fresh(int fd)
 	return h.kind == HINT_FRESH && hint_holds(fd, &h);
 }
 
-ssize_t io_after_recv(int fd, ssize_t result)
+ssize_t io_after_recv(int fd, ssize_t result, int flags)
 {
 	if (result >= 0)
 		return result;
 	int error = errno;
 	if (error == ECONNRESET)
 		error = translated_reset(fd);
-	else if (error == EINVAL && is_fresh(fd))
+	else if (error == EINVAL && !(flags & MSG_OOB) && is_fresh(fd))
 		error = ENOTCONN;
 	errno = error;
 	return -1;
@@ -156,6 +169,7 @@ ssize_t io_after_recv(int fd, ssize_t result)
 
 ssize_t io_after_send(int fd, ssize_t result, int flags)
 {
+	more_after_send(fd, flags);
 	if (result >= 0)
 		return result;
 	int error = errno;
@@ -179,7 +193,7 @@ static ssize_t discard(int fd, size_t n, int flags)
 		ssize_t r = real.recv(
 			fd, scrap, MIN(n - done, sizeof scrap), flags | (done ? MSG_DONTWAIT : 0));
 		if (r < 0 && done == 0)
-			return io_after_recv(fd, r);
+			return io_after_recv(fd, r, flags);
 		if (r <= 0)
 			break;
 		done += (size_t)r;

@@ -18,7 +18,7 @@ bool io_before_recv(int fd);
 bool io_before_send(int fd, int flags);
 
 /* Translate the error of a call that was made; a result that is none passes through. */
-ssize_t io_after_recv(int fd, ssize_t result);
+ssize_t io_after_recv(int fd, ssize_t result, int flags);
 ssize_t io_after_send(int fd, ssize_t result, int flags);
 
 /* The kinds of recv that AF_UNIX does otherwise: MSG_ERRQUEUE, MSG_TRUNC. False: not these, or not ours. */

@@ -19,6 +19,8 @@
 #include "preload/sock.h"
 #include "preload/usermem.h"
 
+enum { CA_NAME_LEN = 16 }; /* TCP_CA_NAME_MAX of the kernel */
+
 /* A value to the program, cut to its room: 0 or -errno. */
 static int give(const void *data, size_t size, void *value, socklen_t *len)
 {
@@ -94,6 +96,17 @@ static int give_tcp_info(struct shim_sock *s, void *value, socklen_t *len)
 	return give(&none, sizeof none, value, len);
 }
 
+static int give_congestion(struct shim_sock *s, void *value, socklen_t *len)
+{
+	char name[CA_NAME_LEN] = "";
+	int64_t v = shim_option(s, IPC_OPT_CONGESTION);
+
+	if (s->kind == SHIM_ENGAGED)
+		recent_find(s->cookie, IPC_OPT_CONGESTION, &v);
+	ipc_congestion_unpack(v, name);
+	return give(name, sizeof name, value, len);
+}
+
 static int get_socket_level(struct shim_sock *s, int name, void *value, socklen_t *len)
 {
 	/* Nobody's credentials: what the kernel says of a TCP peer. */
@@ -121,8 +134,6 @@ static int get_socket_level(struct shim_sock *s, int name, void *value, socklen_
 
 int shim_getsockopt(struct shim_sock *s, int level, int name, void *value, socklen_t *len)
 {
-	/* The one that the stack has; iperf3 gives up on a socket that cannot say. */
-	static const char congestion[16] = "reno";
 	int o = ipc_option_find(level, name);
 
 	if (level == IPPROTO_IPV6 && s->family != AF_INET6)
@@ -134,9 +145,19 @@ int shim_getsockopt(struct shim_sock *s, int level, int name, void *value, sockl
 	if (level == IPPROTO_TCP && name == TCP_INFO)
 		return give_tcp_info(s, value, len);
 	if (level == IPPROTO_TCP && name == TCP_CONGESTION)
-		return give(congestion, sizeof congestion, value, len);
+		return give_congestion(s, value, len);
 	return level == IPPROTO_TCP || level == IPPROTO_IP || level == IPPROTO_IPV6 ? -ENOPROTOOPT
 										    : -EOPNOTSUPP;
+}
+
+static void note_linger(const struct shim_sock *s, bool lingers)
+{
+	struct hint h = hint_get(s->fd);
+
+	if (h.kind == HINT_NONE || h.cookie != s->cookie)
+		return;
+	h.lingers = lingers;
+	hint_set(s->fd, h);
 }
 
 static int set_known(
@@ -145,6 +166,8 @@ static int set_known(
 	/* Urgent data inline or not is the real socket's doing. */
 	if (o == IPC_OPT_OOBINLINE)
 		syscall(SYS_setsockopt, s->fd, SOL_SOCKET, SO_OOBINLINE, value, len);
+	if (o == IPC_OPT_LINGER)
+		note_linger(s, v > 0);
 	if (s->kind == SHIM_FRESH) {
 		/* One taken in from elsewhere has no record yet. */
 		if (!fresh_get(s->cookie, &s->fresh))
@@ -163,6 +186,15 @@ static int set_known(
 	return r;
 }
 
+static int set_congestion(struct shim_sock *s, const char *name, socklen_t len)
+{
+	int64_t v = ipc_congestion_pack(name, MIN(len, (socklen_t)CA_NAME_LEN - 1));
+
+	if (len == 0)
+		return -EINVAL;
+	return v < 0 ? -ENOENT : set_known(s, IPC_OPT_CONGESTION, v, NULL, 0);
+}
+
 int shim_setsockopt(struct shim_sock *s, int level, int name, const void *value, socklen_t len)
 {
 	char bytes[16] = "";
@@ -179,8 +211,7 @@ int shim_setsockopt(struct shim_sock *s, int level, int name, const void *value,
 	if (r < 0)
 		return r;
 	if (level == IPPROTO_TCP && name == TCP_CONGESTION)
-		return len >= 4 && strncmp(bytes, "reno", MIN(len, sizeof bytes)) == 0 ? 0
-										       : -ENOENT;
+		return set_congestion(s, bytes, len);
 	if (o < 0)
 		return -ENOPROTOOPT;
 	r = ipc_option_decode((enum ipc_option)o, bytes, len, &v);

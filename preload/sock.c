@@ -7,6 +7,7 @@
 #include "core/base/log.h"
 #include "preload/address.h"
 #include "preload/config.h"
+#include "preload/engine.h"
 #include "preload/hint.h"
 #include "preload/real.h"
 #include "preload/request.h"
@@ -82,10 +83,16 @@ bool shim_identify_for(int fd, const struct sockaddr *addr, socklen_t len, struc
 	return adopt;
 }
 
-static void note(const struct shim_sock *s, enum hint_kind kind)
+void shim_note(const struct shim_sock *s, enum hint_kind kind, bool lowered)
 {
-	hint_set(s->fd,
-		(struct hint){.kind = kind, .table = (uint8_t)s->instance, .cookie = s->cookie});
+	struct hint old = hint_get(s->fd);
+	bool same = old.kind != HINT_NONE && old.cookie == s->cookie;
+
+	hint_set(s->fd, (struct hint){.kind = kind,
+				.lowered = lowered,
+				.lingers = same ? old.lingers : shim_option(s, IPC_OPT_LINGER) > 0,
+				.table = (uint8_t)s->instance,
+				.cookie = s->cookie});
 }
 
 int shim_bind(struct shim_sock *s, const struct sockaddr *addr, socklen_t len)
@@ -117,7 +124,7 @@ int shim_bind(struct shim_sock *s, const struct sockaddr *addr, socklen_t len)
 	r = request_send(s, IPC_BIND, &local, 0);
 	if (r < 0)
 		return r == -EISCONN ? -EINVAL : r;
-	note(s, HINT_BOUND);
+	shim_note(s, HINT_BOUND, false);
 	return request_reply(s);
 }
 
@@ -126,12 +133,9 @@ int shim_listen(struct shim_sock *s, int backlog)
 	if (s->kind == SHIM_ENGAGED) {
 		if (!s->known || s->info.use != IPC_SLOT_LIVE)
 			return s->known ? -EINVAL : -ENETDOWN;
-		/*
-		 * Already listening: the backlog alone would change, and a reply could not be told
-		 * from a connection.
-		 */
+		/* Already listening: the backlog alone changes; a reply could not be told from a connection. */
 		if (s->info.tcp_state == STATE_LISTEN)
-			return 0;
+			return engine_set_option(s->instance, s->cookie, IPC_OPT_BACKLOG, backlog);
 		if (s->info.tcp_state != STATE_CLOSED)
 			return -EINVAL;
 	}
@@ -140,7 +144,7 @@ int shim_listen(struct shim_sock *s, int backlog)
 		return r == -EISCONN ? -EINVAL : r;
 	request_lower(s->fd);
 	r = request_reply(s);
-	note(s, r < 0 ? HINT_BOUND : HINT_LISTENING);
+	shim_note(s, r < 0 ? HINT_BOUND : HINT_LISTENING, false);
 	return r;
 }
 
@@ -152,6 +156,9 @@ int shim_shutdown(struct shim_sock *s, int how)
 	bool unsure = s->kind == SHIM_ENGAGED && !s->known;
 	if (!connected && !unsure)
 		return -ENOTCONN;
+	/* A listener stops listening by SHUT_RD, and whoever waits in accept is woken; SHUT_WR is nothing to it. */
+	if (connected && s->info.tcp_state == STATE_LISTEN)
+		return how == SHUT_WR ? 0 : raw_result(real.shutdown(s->fd, SHUT_RDWR));
 	return raw_result(real.shutdown(s->fd, how));
 }
 

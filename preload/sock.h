@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
+#include "preload/hint.h"
 #include "preload/identity.h"
 
 /* sock.c */
@@ -24,6 +25,9 @@ int shim_getpeername(struct shim_sock *s, struct sockaddr *addr, socklen_t *len)
  * connected: an unconnected AF_UNIX stream socket that is given an IP address can be nothing else.
  */
 bool shim_identify_for(int fd, const struct sockaddr *addr, socklen_t len, struct shim_sock *out);
+
+/* What this process remembers of the socket's fd from now on (hint.h). */
+void shim_note(const struct shim_sock *s, enum hint_kind kind, bool lowered);
 
 /* Whether an address is left to the kernel. */
 bool shim_is_kernels(const struct ipaddr *a);

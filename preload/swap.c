@@ -46,7 +46,7 @@ static void apply_options(const struct shim_sock *s, int fd)
 {
 	char value[16];
 
-	for (int o = 0; o < IPC_OPT_COUNT; o++) {
+	for (int o = 0; o < IPC_OPT_PLAIN; o++) {
 		const struct ipc_option_info *info = &ipc_option_info[o];
 		int64_t v = shim_option(s, (enum ipc_option)o);
 		bool is_buffer = o == IPC_OPT_SNDBUF || o == IPC_OPT_RCVBUF;

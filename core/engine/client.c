@@ -168,7 +168,8 @@ static void serve_setopt(struct engine *e, const struct ipc_setopt *m)
 		e->counters.bad_control += m->option >= IPC_OPT_COUNT;
 		return;
 	}
-	if (s->state == ST_STREAM && (m->option == IPC_OPT_CORK || m->option == IPC_OPT_NODELAY))
+	if (s->state == ST_STREAM && (m->option == IPC_OPT_CORK || m->option == IPC_OPT_MORE ||
+						m->option == IPC_OPT_NODELAY))
 		pump_send(e, s);
 	option_apply(e, s, m->option, m->value);
 }

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "core/engine/sock.h"
+#include "core/ipc/unix_diag.h"
 
 /*
  * How long a program's close may go unnoticed while both directions are shut and the peer owes an
@@ -21,9 +22,38 @@ static void reset(struct engine *e, struct sock *s)
 	sock_free(e, s, 0);
 }
 
+/*
+ * The one question that poll flags cannot answer: both ends shut their write sides, has the other
+ * one been closed since? A closed peer has no inode. False when nobody can tell.
+ */
+static bool peer_closed(int fd)
+{
+	struct unix_diag d;
+	uint32_t inode = unix_diag_inode(fd);
+
+	return inode && unix_diag_ask(inode, &d) && d.exists && d.peer == 0;
+}
+
 static int64_t linger_of(const struct sock *s)
 {
 	return s->slot ? s->slot->info.option[IPC_OPT_LINGER] : -1;
+}
+
+/* Its last process may be waiting in close() for the acknowledgment of the FIN. */
+static void begin_closing(struct engine *e, struct sock *s)
+{
+	list_remove(&s->linger_link);
+	tcp_shutdown(s->tcp, e->now);
+	s->state = ST_CLOSING;
+}
+
+/* What still comes finds nobody to read it (RFC 2525 §2.17). */
+static void closing_event(struct engine *e, struct sock *s, unsigned events)
+{
+	if (tcp_recv_queued(s->tcp) > 0)
+		reset(e, s);
+	else if (events & (TCP_EV_SENT | TCP_EV_CLOSED))
+		sock_free(e, s, 0);
 }
 
 /*
@@ -34,6 +64,8 @@ static void closed_by_program(struct engine *e, struct sock *s)
 {
 	if (linger_of(s) == 0)
 		reset(e, s);
+	else if (linger_of(s) > 0 && !s->sent && !s->over)
+		begin_closing(e, s);
 	else
 		sock_free_clean(e, s);
 }
@@ -46,7 +78,7 @@ static bool looks_closed(const struct sock *s)
 {
 	if (!(s->events & EPOLLHUP) || s->recv == RECV_SHUT)
 		return false;
-	return tcp_recv_queued(s->tcp) == 0 || diag_peer_closed(s->src.fd);
+	return tcp_recv_queued(s->tcp) == 0 || peer_closed(s->src.fd);
 }
 
 /* Everything the program sent is in the send ring, and it will send no more. */
@@ -95,7 +127,7 @@ void conn_ask_lingering(struct engine *e)
 	LIST_FOR_EACH (link, &e->lingering) {
 		struct sock *s = LIST_ENTRY(link, struct sock, linger_link);
 
-		if (diag_peer_closed(s->src.fd))
+		if (peer_closed(s->src.fd))
 			closed_by_program(e, s);
 	}
 	if (!list_empty(&e->lingering))
@@ -125,6 +157,8 @@ static void serve_stream(struct engine *e, struct sock *s, uint32_t events)
 	}
 	if (events & EPOLLOUT)
 		s->full = false;
+	if (events & EPOLLPRI)
+		s->urgent = true;
 	if (s->recv != RECV_SHUT)
 		pump_recv(e, s);
 	if ((events & (EPOLLRDHUP | EPOLLHUP)) && s->send == SEND_OPEN)
@@ -165,6 +199,7 @@ void conn_serve(struct engine *e, struct sock *s)
 	case ST_STREAM:
 		serve_stream(e, s, events);
 		break;
+	case ST_CLOSING:
 	case ST_DEAD:
 		break;
 	}
@@ -188,6 +223,8 @@ void conn_event(struct engine *e, struct sock *s, unsigned events)
 		sock_free(e, s, tcp_error(s->tcp));
 	if (s->state == ST_LISTENING)
 		accept_serve(e, s);
+	if (s->state == ST_CLOSING)
+		closing_event(e, s, events);
 	if (s->state != ST_STREAM)
 		return;
 	s->over |= (events & TCP_EV_CLOSED) != 0;

@@ -173,16 +173,14 @@ void table_flush(struct engine *e);
 /* The slot, now. */
 void table_write(struct engine *e, struct sock *s);
 
+/* Bytes are about to leave the program's queue: until the next write of the slot, some are unsent. */
+void table_note_unsent(struct sock *s);
+
 /* The slot is DEAD and keeps `error`. */
 void table_release(struct engine *e, struct sock *s, int error);
 
 /* options.c: applies an option to the sock's connection (if there is one yet) and to its slot. */
 int option_apply(struct engine *e, struct sock *s, enum ipc_option o, int64_t value);
 void option_apply_all(struct engine *e, struct sock *s, uint32_t set, const int64_t *value);
-
-/*
- * diag.c: whether the other end of an AF_UNIX socket has been closed; false when nobody can tell.
- */
-bool diag_peer_closed(int fd);
 
 #endif

@@ -4,6 +4,34 @@
 #include "core/engine/sock.h"
 #include "core/engine/stack_option.h"
 
+/* MSG_MORE is a cork that the program's next send without it takes off. */
+static int apply_cork(struct engine *e, struct sock *s)
+{
+	const int64_t *option = s->slot->info.option;
+
+	return tcp_set_option(s->tcp, TCP_OPT_CORK,
+		option[IPC_OPT_CORK] || option[IPC_OPT_MORE], e->now);
+}
+
+/* Those that are not options of the stack. */
+static int apply_other(struct engine *e, struct sock *s, enum ipc_option o, int64_t value)
+{
+	char name[9];
+
+	switch (o) {
+	case IPC_OPT_CORK:
+	case IPC_OPT_MORE:
+		return s->slot ? apply_cork(e, s) : 0;
+	case IPC_OPT_BACKLOG:
+		return s->state == ST_LISTENING ? tcp_listen(s->tcp, (unsigned)value, e->now) : 0;
+	case IPC_OPT_CONGESTION:
+		ipc_congestion_unpack(value, name);
+		return tcp_set_congestion(s->tcp, name, e->now);
+	default:
+		return 0;
+	}
+}
+
 int option_apply(struct engine *e, struct sock *s, enum ipc_option o, int64_t value)
 {
 	enum tcp_option option;
@@ -13,8 +41,10 @@ int option_apply(struct engine *e, struct sock *s, enum ipc_option o, int64_t va
 		ipc_slot_begin(s->slot)->option[o] = value;
 		ipc_slot_end(s->slot);
 	}
-	if (!s->tcp || !stack_option(o, value, &option, &translated))
+	if (!s->tcp)
 		return 0;
+	if (o == IPC_OPT_CORK || !stack_option(o, value, &option, &translated))
+		return apply_other(e, s, o, value);
 	return tcp_set_option(s->tcp, option, translated, e->now);
 }
 

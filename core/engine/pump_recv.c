@@ -35,12 +35,14 @@ static bool program_is_gone(int fd)
  * Sends what the program's socket takes: bytes taken, 0 when it is full or the program does not
  * want them.
  */
-static size_t hand_over(struct engine *e, struct sock *s, const struct iovec *data, int n)
+static size_t put(struct engine *e, struct sock *s, const struct iovec *data, int n, int flags)
 {
 	struct msghdr m = {.msg_iov = (struct iovec *)data, .msg_iovlen = (size_t)n};
 	size_t len = data[0].iov_len + (n > 1 ? data[1].iov_len : 0);
-	ssize_t took = sendmsg(s->src.fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+	ssize_t took = sendmsg(s->src.fd, &m, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
 
+	if (took < 0 && errno == EOPNOTSUPP && flags) /* a kernel without CONFIG_AF_UNIX_OOB */
+		took = sendmsg(s->src.fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (took == (ssize_t)len)
 		return len;
 	if (took >= 0 || errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM) {
@@ -57,6 +59,26 @@ static size_t hand_over(struct engine *e, struct sock *s, const struct iovec *da
 		s->recv = RECV_DISCARD;
 	sock_due(e, s);
 	return 0;
+}
+
+/*
+ * The urgent byte goes alone: what is before it, then it, and what is behind it at the next call.
+ */
+static size_t hand_over(struct engine *e, struct sock *s, const struct iovec *data, int n)
+{
+	size_t len = data[0].iov_len + (n > 1 ? data[1].iov_len : 0);
+	int64_t urgent = tcp_recv_urgent(s->tcp);
+	struct iovec part[2] = {data[0], n > 1 ? data[1] : (struct iovec){NULL, 0}};
+
+	if (urgent < 0 || (size_t)urgent >= len)
+		return put(e, s, data, n, 0);
+	if (urgent == 0) {
+		part[0].iov_len = 1;
+		return put(e, s, part, 1, MSG_OOB);
+	}
+	part[0].iov_len = MIN(part[0].iov_len, (size_t)urgent);
+	part[1].iov_len = (size_t)urgent - part[0].iov_len;
+	return put(e, s, part, part[1].iov_len ? 2 : 1, 0);
 }
 
 size_t pump_deliver(void *ctx, struct tcp *t, void *user, const uint8_t *data, size_t len)

@@ -14,6 +14,10 @@
  * A read that was full makes the next one a bulk read; a bulk read of little makes the next a small
  * one.
  *
+ * The kernel ends every read before an urgent byte that is not at the head of the queue, and held
+ * bytes are before it; so it is met only after they have been consumed, which is safe exactly
+ * because it follows them. It is looked for when EPOLLPRI was reported, and whenever nothing is held.
+ *
  * If the ring is too small for what there is, it is filled by consuming and nothing is held: what
  * remains in the queue keeps the promise of the residual byte. The stack says TCP_EV_WRITE when
  * there is room again.
@@ -89,6 +93,7 @@ static enum outcome take_small(struct engine *e, struct sock *s)
 
 	if (n == 0)
 		return FULL;
+	table_note_unsent(s);
 	got = receive(e, s, room, n, want, MSG_PEEK);
 	if (got <= (ssize_t)s->held)
 		return DRAINED;
@@ -99,9 +104,34 @@ static enum outcome take_small(struct engine *e, struct sock *s)
 	return s->bulk ? MORE : DRAINED;
 }
 
+static bool is_at_mark(const struct sock *s)
+{
+	int mark = 0;
+
+	return ioctl(s->src.fd, SIOCATMARK, &mark) == 0 && mark;
+}
+
+/* The urgent byte is at the head of the queue: forwarded as such, and left as the residual byte. */
+static enum outcome take_urgent(struct engine *e, struct sock *s)
+{
+	struct iovec room[2];
+
+	if (tcp_send_room(s->tcp, 1, room) == 0)
+		return FULL;
+	if (recv(s->src.fd, room[0].iov_base, 1, MSG_PEEK | MSG_DONTWAIT) != 1)
+		return DRAINED;
+	tcp_send_commit(s->tcp, 1, e->now);
+	tcp_send_urgent(s->tcp);
+	s->held = 1;
+	s->urgent = false;
+	return MORE;
+}
+
 /* The residual byte of a bulk read: looked at, forwarded, left. */
 static void take_last(struct engine *e, struct sock *s, struct iovec at)
 {
+	if (is_at_mark(s))
+		return;
 	if (recv(s->src.fd, at.iov_base, 1, MSG_PEEK | MSG_DONTWAIT) == 1) {
 		tcp_send_commit(s->tcp, 1, e->now);
 		s->held = 1;
@@ -123,9 +153,14 @@ static enum outcome take_bulk(struct engine *e, struct sock *s)
 	if (space == 0)
 		return FULL;
 	want = s->held + (space >= fresh ? fresh - 1 : space);
+	table_note_unsent(s);
 	got = want ? receive(e, s, room, n, want, 0) : 0;
-	if (got < (ssize_t)s->held || (got == (ssize_t)s->held && want > s->held))
+	if (got < 0)
 		return DRAINED;
+	if (got < (ssize_t)s->held || (got == (ssize_t)s->held && want > s->held)) {
+		s->held -= (uint32_t)got; /* the urgent mark is there */
+		return got > 0 && s->held == 0 ? MORE : DRAINED;
+	}
 	fresh -= (size_t)got - s->held;
 	if ((size_t)got > s->held)
 		tcp_send_commit(s->tcp, (size_t)got - s->held, e->now);
@@ -134,7 +169,30 @@ static enum outcome take_bulk(struct engine *e, struct sock *s)
 	s->bulk = got >= SMALL;
 	if (fresh == 1 && space > (size_t)got)
 		take_last(e, s, one_at(room, (size_t)got));
-	return fresh == 1 ? DRAINED : MORE;
+	return fresh == 1 && s->held ? DRAINED : MORE;
+}
+
+/* Nothing came although EPOLLPRI was seen: the mark is right behind the held bytes, or passed. */
+static enum outcome reach_mark(struct engine *e, struct sock *s)
+{
+	int queued = 0;
+
+	if (ioctl(s->src.fd, FIONREAD, &queued) < 0 || queued <= (int)s->held) {
+		s->urgent = false;
+		return DRAINED;
+	}
+	drop(e, s, s->held);
+	return s->held ? DRAINED : MORE;
+}
+
+static enum outcome take(struct engine *e, struct sock *s)
+{
+	enum outcome o;
+
+	if (s->held == 0 && is_at_mark(s))
+		return take_urgent(e, s);
+	o = s->bulk || s->held > 1 ? take_bulk(e, s) : take_small(e, s);
+	return o == DRAINED && s->urgent ? reach_mark(e, s) : o;
 }
 
 bool pump_send(struct engine *e, struct sock *s)
@@ -146,7 +204,7 @@ bool pump_send(struct engine *e, struct sock *s)
 	for (size_t moved = 0; o == MORE && moved < TURN_MAX;) {
 		size_t before = tcp_send_queued(s->tcp);
 
-		o = s->bulk || s->held > 1 ? take_bulk(e, s) : take_small(e, s);
+		o = take(e, s);
 		moved += tcp_send_queued(s->tcp) - before;
 	}
 	sock_dirty(e, s);

@@ -11,6 +11,7 @@
 #include "core/engine/sock.h"
 
 enum { ACCEPTS_PER_TURN = 512 };
+enum { SOCK_EVENTS = EPOLLIN | EPOLLPRI | EPOLLRDHUP | (int)EPOLLET };
 
 static void sock_ready(struct engine *e, struct source *src, uint32_t events)
 {
@@ -35,7 +36,9 @@ struct sock *sock_new(struct engine *e, int fd)
 	list_init(&s->unsettled_link);
 	list_init(&s->linger_link);
 	list_init(&s->starved_link);
-	if (loop_add(e, &s->src, EPOLLIN | EPOLLRDHUP | EPOLLET)) {
+	/* Urgent bytes are read at their place; where that is says SIOCATMARK. */
+	setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &(int){1}, sizeof(int));
+	if (loop_add(e, &s->src, SOCK_EVENTS)) {
 		close(fd);
 		free(s);
 		return NULL;
@@ -63,7 +66,7 @@ void sock_want_out(struct engine *e, struct sock *s, bool on)
 		return;
 	s->out_armed = on;
 	/* MOD looks at once, so what became writable a moment ago is not missed. */
-	loop_rearm(e, &s->src, EPOLLIN | EPOLLRDHUP | EPOLLET | (on ? EPOLLOUT : 0));
+	loop_rearm(e, &s->src, SOCK_EVENTS | (on ? EPOLLOUT : 0));
 }
 
 void sock_free(struct engine *e, struct sock *s, int error)

@@ -30,7 +30,9 @@
  * HOW IT ENDS (conn.c).
  *	program closed                 HUP: the rest is read, sent, then FIN (tcp_close). With data
  *	                               the program never read: ECONNRESET at our end, RST (RFC 2525
- *	                               §2.17). With SO_LINGER {1,0}: RST
+ *	                               §2.17). With SO_LINGER {1,0}: RST. With {1,n}: CLOSING until
+ *	                               our FIN is acknowledged, because the program's close() may
+ *	                               wait for the slot to die
  *	program shut its write side    RDHUP: FIN behind the data
  *	program shut both              cannot be told from a close without asking UNIX_DIAG, which
  *	                               walks every AF_UNIX socket of the machine: taken for a close,
@@ -56,7 +58,7 @@
 
 #include "core/engine/engine.h"
 
-enum sock_state { ST_REQUEST, ST_CONNECTING, ST_STREAM, ST_LISTENING, ST_DEAD };
+enum sock_state { ST_REQUEST, ST_CONNECTING, ST_STREAM, ST_LISTENING, ST_CLOSING, ST_DEAD };
 enum sock_send { SEND_OPEN, SEND_ENDING, SEND_SHUT };
 enum sock_recv { RECV_OPEN, RECV_DISCARD, RECV_SHUT };
 
@@ -77,6 +79,7 @@ struct sock {
 	bool out_armed;
 	bool raised;  /* SO_SNDBUF of our end was raised, because it was full once */
 	bool bulk;    /* the last read was a big one */
+	bool urgent;  /* an urgent byte is, or was, in the queue: EPOLLPRI */
 	bool sent;    /* our FIN was acknowledged */
 	bool over;    /* TCP_EV_CLOSED */
 	bool foreign; /* of another uid: requests must show the token */

@@ -10,10 +10,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <linux/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/engine/sock.h"
@@ -32,6 +35,31 @@ static uint32_t sets_for(unsigned max_socks)
 	while (nsets * IPC_TABLE_WAYS < 2 * max_socks)
 		nsets *= 2;
 	return nsets;
+}
+
+/*
+ * The word `alive` is ours like a robust mutex: the kernel marks it when we die, whatever we die of,
+ * and before it closes our sockets. (We have one thread and no other robust mutex.)
+ */
+static int announce_life(struct engine *e)
+{
+	static struct robust_list entry;
+	static struct robust_list_head head;
+
+	entry.next = &head.list;
+	head.list.next = &entry;
+	head.futex_offset = (char *)&e->table->alive - (char *)&entry;
+	atomic_store(&e->table->alive, (uint32_t)syscall(SYS_gettid));
+	return syscall(SYS_set_robust_list, &head, sizeof(head)) ? errno : 0;
+}
+
+static void end_life(struct engine *e)
+{
+	static struct robust_list_head none;
+
+	none.list.next = &none.list;
+	syscall(SYS_set_robust_list, &none, sizeof(none));
+	atomic_store(&e->table->alive, 0);
 }
 
 int table_open(struct engine *e, unsigned max_socks)
@@ -54,14 +82,13 @@ int table_open(struct engine *e, unsigned max_socks)
 	e->table->version = IPC_VERSION;
 	e->table->nsets = nsets;
 	e->table->slot_size = sizeof(struct ipc_slot);
-	atomic_store(&e->table->alive, 1);
-	return 0;
+	return announce_life(e);
 }
 
 void table_close(struct engine *e)
 {
 	if (e->table) {
-		atomic_store(&e->table->alive, 0);
+		end_life(e);
 		munmap(e->table, e->table_size);
 	}
 	if (e->table_fd >= 0)
@@ -122,6 +149,21 @@ void table_write(struct engine *e, struct sock *s)
 		list_append(&e->unsettled, &s->unsettled_link);
 }
 
+void table_note_unsent(struct sock *s)
+{
+	if (!s->slot || s->slot->info.unsent > 0)
+		return;
+	ipc_slot_begin(s->slot)->unsent = 1;
+	ipc_slot_end(s->slot);
+}
+
+/* Somebody's close() may wait for this: SO_LINGER. */
+static void wake_waiters(struct ipc_slot *slot)
+{
+	if (slot->info.option[IPC_OPT_LINGER] > 0)
+		syscall(SYS_futex, &slot->gen, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
 void table_release(struct engine *e, struct sock *s, int error)
 {
 	struct ipc_sock_info *info;
@@ -137,6 +179,7 @@ void table_release(struct engine *e, struct sock *s, int error)
 	info->error = error;
 	info->unsent = 0;
 	ipc_slot_end(s->slot);
+	wake_waiters(s->slot);
 	s->slot = NULL;
 }
 

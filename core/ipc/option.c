@@ -24,6 +24,9 @@ enum {
 	ECN_MASK = 3,  /* the two low bits of TOS belong to TCP */
 };
 
+/* "cubic" as ipc_congestion_pack has it. */
+#define CUBIC INT64_C(0x6369627563)
+
 #define NO_MIN INT_MIN
 #define NO_MAX INT_MAX
 #define BOOL .min = NO_MIN, .max = NO_MAX, .is_bool = true
@@ -53,11 +56,14 @@ const struct ipc_option_info ipc_option_info[IPC_OPT_COUNT] = {
 	[IPC_OPT_TOS] = {"IP_TOS", IPPROTO_IP, IP_TOS, 0, NO_MIN, NO_MAX, false},
 	[IPC_OPT_TTL] = {"IP_TTL", IPPROTO_IP, IP_TTL, 64, -1, 255, false},
 	[IPC_OPT_V6ONLY] = {"IPV6_V6ONLY", IPPROTO_IPV6, IPV6_V6ONLY, 0, BOOL},
+	[IPC_OPT_CONGESTION] = {.name = "TCP_CONGESTION", .initial = CUBIC},
+	[IPC_OPT_MORE] = {.name = "MSG_MORE"},
+	[IPC_OPT_BACKLOG] = {.name = "backlog"},
 };
 
 int ipc_option_find(int level, int optname)
 {
-	for (int o = 0; o < IPC_OPT_COUNT; o++) {
+	for (int o = 0; o < IPC_OPT_PLAIN; o++) {
 		if (ipc_option_info[o].level == level && ipc_option_info[o].optname == optname)
 			return o;
 	}
@@ -67,6 +73,30 @@ int ipc_option_find(int level, int optname)
 	if (level == IPPROTO_IPV6 && optname == IPV6_UNICAST_HOPS)
 		return IPC_OPT_TTL;
 	return -1;
+}
+
+int64_t ipc_congestion_pack(const char *name, size_t len)
+{
+	/* The stack's; an option must be refused before any engine is asked. */
+	static const char *const known[] = {"cubic", "reno"};
+	int64_t value = 0;
+
+	len = strnlen(name, len);
+	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+		if (len != strlen(known[i]) || memcmp(name, known[i], len) != 0)
+			continue;
+		for (size_t at = len; at-- > 0;)
+			value = value << 8 | (uint8_t)name[at];
+		return value;
+	}
+	return -1;
+}
+
+void ipc_congestion_unpack(int64_t value, char name[static 9])
+{
+	for (int i = 0; i < 8; i++)
+		name[i] = (char)(value >> 8 * i & 0xff);
+	name[8] = '\0';
 }
 
 /*

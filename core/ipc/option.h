@@ -36,6 +36,12 @@ enum ipc_option {
 	IPC_OPT_TOS,
 	IPC_OPT_TTL,
 	IPC_OPT_V6ONLY,
+	IPC_OPT_PLAIN, /* so many are described by level, name and range */
+	/* The name's bytes, see ipc_congestion_pack. */
+	IPC_OPT_CONGESTION = IPC_OPT_PLAIN,
+	/* What is no option of a program's, but travels like one. */
+	IPC_OPT_MORE,    /* the last bytes were sent with MSG_MORE */
+	IPC_OPT_BACKLOG, /* listen() on a listening socket */
 	IPC_OPT_COUNT,
 };
 
@@ -57,6 +63,13 @@ int ipc_option_find(int level, int optname);
  * -EFAULT is the caller's: `value` must be readable.
  */
 int ipc_option_decode(enum ipc_option o, const void *value, size_t len, int64_t *out);
+
+/*
+ * The name of a congestion controller as a value and back: at most eight bytes, no NUL among them.
+ * -1: no controller of that name is known.
+ */
+int64_t ipc_congestion_pack(const char *name, size_t len);
+void ipc_congestion_unpack(int64_t value, char name[static 9]);
 
 /* Ours to the program's, cut to `len` as the kernel does: the length written. */
 size_t ipc_option_encode(enum ipc_option o, int64_t value, void *out, size_t len);

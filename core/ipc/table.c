@@ -1,5 +1,6 @@
 #include "core/ipc/table.h"
 
+#include <linux/futex.h>
 #include <sched.h>
 #include <string.h>
 
@@ -26,6 +27,13 @@ bool ipc_table_valid(const struct ipc_table *t, size_t size)
 	if (t->slot_size != sizeof(struct ipc_slot) || t->nsets == 0 || (t->nsets & (t->nsets - 1)))
 		return false;
 	return size >= ipc_table_size(t->nsets);
+}
+
+bool ipc_table_is_alive(const struct ipc_table *t)
+{
+	uint32_t word = atomic_load_explicit(&t->alive, memory_order_relaxed);
+
+	return word && !(word & FUTEX_OWNER_DIED);
 }
 
 static size_t set_of(const struct ipc_table *t, uint64_t cookie)

@@ -50,7 +50,7 @@ struct ipc_table {
 	uint32_t magic, version;
 	uint32_t nsets; /* a power of two */
 	uint32_t slot_size;
-	_Atomic uint32_t alive; /* 0: the engine has left in order */
+	_Atomic uint32_t alive; /* for ipc_table_is_alive */
 	uint32_t pad[11];
 	struct ipc_slot slot[]; /* nsets * IPC_TABLE_WAYS */
 };
@@ -60,6 +60,12 @@ size_t ipc_table_size(uint32_t nsets);
 
 /* Reader: checks magic, version and size of a mapped table. */
 bool ipc_table_valid(const struct ipc_table *t, size_t size);
+
+/*
+ * Reader: whether the engine lives, by a look at memory: the kernel marks `alive`, a robust futex,
+ * when the engine dies.
+ */
+bool ipc_table_is_alive(const struct ipc_table *t);
 
 /* Reader: a consistent copy of the slot of `cookie`; false when there is none. */
 bool ipc_table_get(const struct ipc_table *t, uint64_t cookie, struct ipc_sock_info *out);

@@ -140,6 +140,13 @@ void tcp_recv_consume(struct tcp *t, size_t n, nsec now);
 size_t tcp_recv_queued(const struct tcp *t);
 bool tcp_recv_eof(const struct tcp *t); /* FIN received and everything before it consumed */
 
+/*
+ * Where the urgent byte stands, counted from the next byte that the owner gets: from the front of
+ * the receive ring, or of the data in ops->deliver, which may ask. It may not have arrived yet. -1:
+ * there is none, or it has been handed out.
+ */
+int64_t tcp_recv_urgent(struct tcp *t);
+
 /* No more to send: FIN after what is queued. -ENOTCONN. */
 int tcp_shutdown(struct tcp *t, nsec now);
 

@@ -230,6 +230,8 @@ static uint32_t burst_max(const struct tcp *t, uint32_t mss)
 {
 	uint32_t most = t->stack->config.gso_max;
 
+	if (t->snd.urgent)
+		return mss; /* the pointer counts from each segment's own start */
 	return most <= mss ? mss : MIN(most / mss, (uint32_t)GSO_SEGS_MAX) * mss;
 }
 

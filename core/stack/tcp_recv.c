@@ -131,6 +131,17 @@ void tcp_recv_consume(struct tcp *t, size_t n, nsec now)
 	maybe_update_window(t);
 }
 
+int64_t tcp_recv_urgent(struct tcp *t)
+{
+	if (!t->rcv.urgent)
+		return -1;
+	/* The pointer names the byte after it (RFC 6093 §3.1). */
+	struct seq32 front = seq_add(t->rcv.nxt, -t->rcv.ring.len);
+	int32_t at = seq_diff(t->rcv.up, front) - 1;
+	t->rcv.urgent = at >= 0;
+	return at >= 0 ? at : -1;
+}
+
 /* --- out of order --- */
 
 /*

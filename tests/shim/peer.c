@@ -1,6 +1,9 @@
 /* The other side of the programs here: `peer ADDRESS PORT` serves until it is ended. See say.h for what it does. */
 #include "tests/shim/say.h"
 
+#include <sys/ioctl.h>
+#include <sys/select.h>
+
 static void echo(int fd)
 {
 	char buf[65536];
@@ -54,6 +57,45 @@ static void call_back(int fd, bool echoes)
 	close(back);
 }
 
+/* Urgent bytes one way. */
+static void send_urgent(int fd)
+{
+	char byte;
+
+	if (write(fd, "abcd", 4) == 4 && send(fd, "X", 1, MSG_OOB) == 1 && write(fd, "efgh", 4) == 4 &&
+		read(fd, &byte, 1) == 1 && write(fd, "ij", 2) == 2)
+		send(fd, "Y", 1, MSG_OOB);
+}
+
+/* And the other. */
+static void tell_mark(int fd)
+{
+	char before[64], urgent = '-', after[64];
+	struct pollfd p = {.fd = fd, .events = POLLPRI};
+	long n = 0, m = 0, r;
+	int mark = 0;
+
+	poll(&p, 1, WAIT_MS);
+	while (!mark && (r = read(fd, before + n, sizeof(before) - (size_t)n)) > 0) {
+		n += r;
+		ioctl(fd, SIOCATMARK, &mark);
+	}
+	if (recv(fd, &urgent, 1, MSG_OOB) != 1)
+		urgent = '?';
+	m = read_until(fd, after, sizeof(after));
+	dprintf(fd, "%.*s|%c|%.*s", (int)n, before, urgent, (int)m, after);
+}
+
+/* What is sent meanwhile stays unacknowledged only as far as the window is closed. */
+static void be_slow(int fd, int ms)
+{
+	struct timeval t = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+	unsigned long count = 0;
+
+	select(0, NULL, NULL, NULL, &t);
+	drain(fd, &count);
+}
+
 static void serve(int fd)
 {
 	unsigned long count = 0;
@@ -75,6 +117,18 @@ static void serve(int fd)
 	case 'n':
 		drain(fd, &count);
 		dprintf(fd, "%lu", count);
+		break;
+	case 'u':
+		send_urgent(fd);
+		break;
+	case 'm':
+		tell_mark(fd);
+		break;
+	case 's':
+		be_slow(fd, 200);
+		break;
+	case 'z':
+		be_slow(fd, 3000);
 		break;
 	case 'c':
 	case 't':

@@ -31,6 +31,10 @@ enum { WAIT_MS = 5000 };
 #define PEER_CALL "c"  /* and a port in five digits: call back there, say "hello", echo until FIN */
 #define PEER_TAKE "t"  /* and a port: the same, but read until FIN and send the number of bytes */
 #define PEER_HOLD "h"  /* nothing */
+#define PEER_URGENT "u" /* send "abcd", "X" as urgent byte, "efgh"; on the next byte "ij" and urgent "Y"; FIN */
+#define PEER_MARK "m"  /* read until FIN, send back "before|urgent|after", FIN */
+#define PEER_SLOW "s"  /* read nothing until 200 ms have passed, then to the end */
+#define PEER_REFUSE "z" /* read nothing for three seconds */
 
 static inline const char *result_name(long r)
 {

@@ -115,7 +115,7 @@ static void initial_values_are_the_kernels(void **state)
 
 	if (fd < 0)
 		skip(); /* a kernel without IPv6 */
-	for (int o = 0; o < IPC_OPT_COUNT; o++) {
+	for (int o = 0; o < IPC_OPT_PLAIN; o++) {
 		const struct ipc_option_info *info = &ipc_option_info[o];
 		unsigned char theirs[16], ours[16];
 		socklen_t len = o == IPC_OPT_LINGER ? sizeof(struct linger) : sizeof(int);
@@ -155,7 +155,7 @@ static void values_are_checked_and_rounded_as_the_kernel_does(void **state)
 
 	if (fd < 0)
 		skip();
-	for (int o = 0; o < IPC_OPT_COUNT; o++) {
+	for (int o = 0; o < IPC_OPT_PLAIN; o++) {
 		bool is_buffer = o == IPC_OPT_SNDBUF || o == IPC_OPT_RCVBUF;
 		for (size_t i = 0; i < ARRAY_LEN(values); i++) {
 			/* A negative size means the sysctl's maximum there; MAXSEG shows 536 until connected. */
@@ -201,7 +201,7 @@ static void linger_survives_both_ways(void **state)
 
 static void options_are_found_by_level_and_name(void **state)
 {
-	for (int o = 0; o < IPC_OPT_COUNT; o++)
+	for (int o = 0; o < IPC_OPT_PLAIN; o++)
 		assert_int_equal(
 			ipc_option_find(ipc_option_info[o].level, ipc_option_info[o].optname), o);
 	assert_int_equal(ipc_option_find(SOL_SOCKET, SO_RCVTIMEO), -1);
