@@ -170,7 +170,9 @@ void expect_state_at(struct rig *t, enum tcp_state want, const char *file, int l
 #define expect_event(t, e) (assert_int_equal((t)->events & (e), (e)), (t)->events = 0)
 #define expect_no_event(t, e) assert_int_equal((t)->events &(e), 0)
 
-struct tcp *rig_conn(struct rig *t); /* our end of the connection, or NULL when it is gone */
+struct seq32 rig_seq(const struct rig *t, struct at a);
+uint8_t rig_pattern(char of, uint64_t n); /* byte n of direction 'L' or 'R', with no short period */
+struct tcp *rig_conn(struct rig *t);      /* our end of the connection, or NULL when it is gone */
 uint64_t counted(const struct rig *t, enum counter which);
 void advance(struct rig *t, nsec d);
 
