@@ -6,12 +6,14 @@
  * the error to the first after it failed (ECONNABORTED if SO_ERROR took it); after that a new
  * connect may begin. The hint remembers what has been told: CONNECTING, then OPEN or FAILED.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdint.h>
 
 #include "preload/address.h"
 #include "preload/hint.h"
+#include "preload/local.h"
 #include "preload/real.h"
 #include "preload/request.h"
 #include "preload/sock.h"
@@ -58,19 +60,33 @@ static int begin(struct shim_sock *s, const struct endpoint *remote)
 	return shim_is_nonblocking(s->fd) ? -EINPROGRESS : wait_for_outcome(s);
 }
 
+/* A port that it is bound to goes with it, if the kernel has it free too. */
+static int connect_by_kernel(struct shim_sock *s, const struct sockaddr *addr, socklen_t len)
+{
+	uint16_t port = s->kind == SHIM_ENGAGED && s->known ? s->info.local.port : 0;
+	struct sockaddr_in6 any = {.sin6_family = s->family, .sin6_port = htons(port)};
+	int r = swap_to_kernel(s);
+
+	if (r < 0)
+		return r;
+	/* sockaddr_in, which is shorter, is zero behind its port too. */
+	if (port)
+		real.bind(s->fd, (struct sockaddr *)&any, sizeof any);
+	return raw_result(real.connect(s->fd, addr, len));
+}
+
 /* From a socket without a connection: to the kernel, to nowhere, or to the engine. */
 static int connect_new(struct shim_sock *s, const struct endpoint *remote,
 	const struct sockaddr *addr, socklen_t len)
 {
-	/* To connect to "any" means the host itself. */
-	if (ipaddr_is_any(&remote->addr) || shim_is_kernels(&remote->addr)) {
-		int r = swap_to_kernel(s);
-		return r < 0 ? r : raw_result(real.connect(s->fd, addr, len));
-	}
-	if (!ipaddr_is_v4(&remote->addr) ||
-		(s->family == AF_INET6 && shim_option(s, IPC_OPT_V6ONLY)))
+	struct endpoint target = local_target(s->family, remote);
+
+	if (local_connect_is_kernels(&target))
+		return connect_by_kernel(s, addr, len);
+	if (ipaddr_is_v4(&target.addr) ? s->family == AF_INET6 && shim_option(s, IPC_OPT_V6ONLY)
+				       : !ipaddr_is_loopback(&target.addr))
 		return -ENETUNREACH;
-	return begin(s, remote);
+	return begin(s, &target);
 }
 
 /* Where a socket that has met the engine stands. */

@@ -9,6 +9,7 @@
 #include "preload/config.h"
 #include "preload/engine.h"
 #include "preload/hint.h"
+#include "preload/local.h"
 #include "preload/real.h"
 #include "preload/request.h"
 #include "preload/swap.h"
@@ -54,11 +55,6 @@ int shim_socket(int domain, int type, int protocol)
 	}
 	hint_set(fd, (struct hint){.kind = HINT_FRESH, .cookie = f.cookie});
 	return fd;
-}
-
-bool shim_is_kernels(const struct ipaddr *a)
-{
-	return ipaddr_is_loopback(a) || settings_is_bypassed(&config_get()->settings, a);
 }
 
 bool shim_identify_for(int fd, const struct sockaddr *addr, socklen_t len, struct shim_sock *out)
@@ -109,13 +105,13 @@ int shim_bind(struct shim_sock *s, const struct sockaddr *addr, socklen_t len)
 	if (r < 0)
 		return r;
 	bool any = ipaddr_is_any(&local.addr);
-	if (s->kind == SHIM_FRESH && !any && shim_is_kernels(&local.addr)) {
+	if (s->kind == SHIM_FRESH && !any && local_bind_is_kernels(&local.addr)) {
 		r = swap_to_kernel(s);
 		return r < 0 ? r : raw_result(real.bind(s->fd, addr, len));
 	}
 	if (s->family == AF_INET6 && ipaddr_is_v4(&local.addr) && shim_option(s, IPC_OPT_V6ONLY))
 		return -EINVAL;
-	if (!any && !ipaddr_is_v4(&local.addr))
+	if (!any && !ipaddr_is_v4(&local.addr) && !ipaddr_is_loopback(&local.addr))
 		return -EADDRNOTAVAIL;
 	/* A connected socket has no reader for the reply. */
 	if (s->kind == SHIM_ENGAGED &&

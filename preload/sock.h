@@ -29,9 +29,6 @@ bool shim_identify_for(int fd, const struct sockaddr *addr, socklen_t len, struc
 /* What this process remembers of the socket's fd from now on (hint.h). */
 void shim_note(const struct shim_sock *s, enum hint_kind kind, bool lowered);
 
-/* Whether an address is left to the kernel. */
-bool shim_is_kernels(const struct ipaddr *a);
-
 /* connect.c */
 int shim_connect(struct shim_sock *s, const struct sockaddr *addr, socklen_t len);
 

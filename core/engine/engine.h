@@ -173,6 +173,9 @@ void table_flush(struct engine *e);
 /* The slot, now. */
 void table_write(struct engine *e, struct sock *s);
 
+/* Whether somebody listens for loopback connections at the sock's port, after it began or ended to. */
+void table_note_listener(struct engine *e, const struct endpoint *local);
+
 /* Bytes are about to leave the program's queue: until the next write of the slot, some are unsent. */
 void table_note_unsent(struct sock *s);
 

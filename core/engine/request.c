@@ -108,6 +108,9 @@ static void serve_bind(struct engine *e, struct sock *s, const struct ipc_reques
 
 static void serve_listen(struct engine *e, struct sock *s, const struct ipc_request *r, int error)
 {
+	/* Not bound: to all addresses of its own family. */
+	if (!error && r->family == AF_INET && !tcp_local(s->tcp)->port)
+		error = -tcp_bind(s->tcp, &(struct endpoint){ipaddr_v4(0), 0});
 	/* listen(2) takes a negative backlog for a huge one; the stack has its own limit. */
 	if (!error)
 		error = -tcp_listen(s->tcp, (unsigned)r->backlog, e->now);
@@ -120,6 +123,7 @@ static void serve_listen(struct engine *e, struct sock *s, const struct ipc_requ
 	if (!error) {
 		s->held += IPC_REQUEST_LEN + 1;
 		s->state = ST_LISTENING;
+		table_note_listener(e, tcp_local(s->tcp));
 	}
 	reply(e, s, error);
 }

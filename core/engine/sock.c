@@ -73,12 +73,14 @@ void sock_free(struct engine *e, struct sock *s, int error)
 {
 	if (s->state == ST_DEAD)
 		return;
-	if (s->state == ST_LISTENING)
+	bool listened = s->state == ST_LISTENING;
+	if (listened)
 		accept_drop_hand(e, s);
 	s->state = ST_DEAD;
 	table_release(e, s, error);
 	close(s->src.fd);
 	s->src.fd = -1;
+	struct endpoint local = s->tcp ? *tcp_local(s->tcp) : (struct endpoint){0};
 	if (s->tcp)
 		tcp_close(s->tcp, e->now);
 	s->tcp = NULL;
@@ -87,6 +89,8 @@ void sock_free(struct engine *e, struct sock *s, int error)
 	list_remove(&s->starved_link);
 	list_remove(&s->link);
 	list_append(&e->dead, &s->link);
+	if (listened && e->table)
+		table_note_listener(e, &local);
 	e->nsocks--;
 }
 

@@ -28,6 +28,7 @@ static const struct {
 	[IPC_OPT_LINGER2] = {.known = true, .option = TCP_OPT_LINGER2, .unit = SEC},
 	[IPC_OPT_DEFER_ACCEPT] = {.known = true, .option = TCP_OPT_DEFER_ACCEPT, .unit = SEC},
 	[IPC_OPT_TOS] = {.known = true, .option = TCP_OPT_TOS},
+	[IPC_OPT_V6ONLY] = {.known = true, .option = TCP_OPT_V6ONLY},
 	[IPC_OPT_TTL] = {.known = true, .option = TCP_OPT_TTL},
 };
 

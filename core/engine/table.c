@@ -149,6 +149,23 @@ void table_write(struct engine *e, struct sock *s)
 		list_append(&e->unsettled, &s->unsettled_link);
 }
 
+static bool serves_loopback(const struct endpoint *local)
+{
+	return ipaddr_is_any(&local->addr) || ipaddr_is_loopback(&local->addr);
+}
+
+void table_note_listener(struct engine *e, const struct endpoint *local)
+{
+	bool any = false;
+
+	LIST_FOR_EACH (link, &e->socks) {
+		const struct sock *s = LIST_ENTRY(link, struct sock, link);
+		any |= s->state == ST_LISTENING && tcp_local(s->tcp)->port == local->port &&
+		       serves_loopback(tcp_local(s->tcp));
+	}
+	ipc_table_set_listens(e->table, local->port, any);
+}
+
 void table_note_unsent(struct sock *s)
 {
 	if (!s->slot || s->slot->info.unsent > 0)

@@ -185,6 +185,18 @@ static bool set_bypass(struct settings *s, const char *v)
 	}
 }
 
+static bool set_loopback(struct settings *s, const char *v)
+{
+	static const char *const names[] = {
+		[LOOPBACK_AUTO] = "auto", [LOOPBACK_STACK] = "stack", [LOOPBACK_HOST] = "host"};
+	int i;
+
+	if (!parse_choice(v, names, ARRAY_LEN(names), &i))
+		return false;
+	s->loopback = (enum settings_loopback)i;
+	return true;
+}
+
 static bool set_engine(struct settings *s, const char *v)
 {
 	return copy_text(s->engine, sizeof s->engine, v);
@@ -208,6 +220,7 @@ static const struct variable {
 	{"TEECEE_SEED", set_seed, "a number below 2^64"},
 	{"TEECEE_BYPASS", set_bypass,
 		"up to 32 prefixes, separated by commas, as in 10.0.0.0/8,192.0.2.1"},
+	{"TEECEE_LOOPBACK", set_loopback, "auto, stack or host"},
 	{"TEECEE_ENGINE", set_engine, "a path of at most 255 characters"},
 };
 

@@ -16,6 +16,7 @@
 enum { SETTINGS_ERROR_LEN = 256, SETTINGS_BYPASS_MAX = 32, SETTINGS_PATH_LEN = 256, SETTINGS_IP_SPEC_LEN = 44 };
 
 enum settings_mac { MAC_OWN, MAC_NIC, MAC_GIVEN };
+enum settings_loopback { LOOPBACK_AUTO, LOOPBACK_STACK, LOOPBACK_HOST };
 enum settings_link { LINK_AUTO, LINK_PACKET, LINK_PCAP, LINK_TAP };
 
 struct settings {
@@ -37,6 +38,7 @@ struct settings {
 	uint64_t seed;                       /* TEECEE_SEED */
 
 	/* The client's. */
+	enum settings_loopback loopback;     /* TEECEE_LOOPBACK: who serves 127.0.0.0/8 and ::1 */
 	unsigned nbypass;
 	/* TEECEE_BYPASS: comma-separated CIDRs left to the kernel */
 	struct ipnet bypass[SETTINGS_BYPASS_MAX];

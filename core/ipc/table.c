@@ -17,7 +17,8 @@ enum {
 
 size_t ipc_table_size(uint32_t nsets)
 {
-	return sizeof(struct ipc_table) + (size_t)nsets * IPC_TABLE_WAYS * sizeof(struct ipc_slot);
+	return sizeof(struct ipc_table) + (size_t)nsets * IPC_TABLE_WAYS * sizeof(struct ipc_slot) +
+	       IPC_TABLE_PORTS_LEN;
 }
 
 bool ipc_table_valid(const struct ipc_table *t, size_t size)
@@ -27,6 +28,23 @@ bool ipc_table_valid(const struct ipc_table *t, size_t size)
 	if (t->slot_size != sizeof(struct ipc_slot) || t->nsets == 0 || (t->nsets & (t->nsets - 1)))
 		return false;
 	return size >= ipc_table_size(t->nsets);
+}
+
+static const uint8_t *port_byte(const struct ipc_table *t, uint16_t port)
+{
+	return (const uint8_t *)&t->slot[(size_t)t->nsets * IPC_TABLE_WAYS] + port / 8;
+}
+
+bool ipc_table_listens(const struct ipc_table *t, uint16_t port)
+{
+	return __atomic_load_n(port_byte(t, port), __ATOMIC_RELAXED) >> port % 8 & 1;
+}
+
+void ipc_table_set_listens(struct ipc_table *t, uint16_t port, bool on)
+{
+	uint8_t *byte = (uint8_t *)port_byte(t, port), bit = (uint8_t)(1 << port % 8);
+
+	__atomic_store_n(byte, (uint8_t)(on ? *byte | bit : *byte & ~bit), __ATOMIC_RELAXED);
 }
 
 bool ipc_table_is_alive(const struct ipc_table *t)

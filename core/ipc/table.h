@@ -55,6 +55,15 @@ struct ipc_table {
 	struct ipc_slot slot[]; /* nsets * IPC_TABLE_WAYS */
 };
 
+/*
+ * Behind the slots: a bit per port at which somebody listens for connections to loopback addresses. A hint for those
+ * who have to choose between this stack and the host's kernel before they connect.
+ */
+enum { IPC_TABLE_PORTS_LEN = 65536 / 8 };
+
+bool ipc_table_listens(const struct ipc_table *t, uint16_t port);
+void ipc_table_set_listens(struct ipc_table *t, uint16_t port, bool on); /* the writer's */
+
 /* Bytes of a table of `nsets` sets. */
 size_t ipc_table_size(uint32_t nsets);
 

@@ -2,9 +2,10 @@
  * IPv4 input (RFC 791, RFC 1122 §3.2). The order of a received packet:
  *
  *	1. version, lengths and header checksum must be right; Ethernet padding is cut off;
- *	2. the source must be one that can be answered: no group, no loopback, not
- *	   unspecified, and not us unless the packet comes from our own queue;
- *	3. the destination must be our address (once it is READY), or a group;
+ *	2. the source must be one that can be answered: no group, not unspecified; us or a
+ *	   loopback address exactly when the packet comes from our own queue;
+ *	3. the destination must be our address (once it is READY), or a group, or, from our own
+ *	   queue, a loopback address;
  *	4. fragments are put together, and go on as one packet;
  *	5. raw sockets get a copy; TCP, UDP, ICMP or IGMP gets it; other protocols are refused by
  *	   ICMP.
@@ -50,10 +51,9 @@ static bool in_1_header(struct stack *s, struct arrived *p, size_t len)
 static bool in_2_source(struct stack *s, const struct arrived *p)
 {
 	const struct ipaddr *src = &p->hdr.src;
-	bool from_us = ipaddr_equal(src, &s->address.addr);
+	bool from_us = ipaddr_equal(src, &s->address.addr) || ipaddr_is_loopback(src);
 
-	if (!ip_is_group(s, src) && !ipaddr_is_any(src) && !ipaddr_is_loopback(src) &&
-		from_us == p->looped)
+	if (!ip_is_group(s, src) && !ipaddr_is_any(src) && from_us == p->looped)
 		return true;
 	COUNT(s, IpInAddrErrors);
 	return false;
@@ -64,6 +64,8 @@ static bool in_3_destination(struct stack *s, struct arrived *p)
 	const struct ipaddr *dst = &p->hdr.dst;
 
 	if (s->acd.state == ADDRESS_READY && ipaddr_equal(dst, &s->address.addr))
+		return true;
+	if (p->looped && ipaddr_is_loopback(dst))
 		return true;
 	if (s->acd.state == ADDRESS_READY && ip_is_group(s, dst)) {
 		p->to_multicast = true;
@@ -161,6 +163,15 @@ void ip_input_looped(
 	struct arrived p = {.packet = packet, .frame = f, .looped = true};
 
 	input(s, &p, len, now);
+}
+
+void ip_input_bare(struct stack *s, const struct ip_meta *m, const uint8_t *data, size_t len,
+	const struct rx_frame *f, nsec now)
+{
+	COUNT(s, IpInReceives);
+	COUNT(s, IpInDelivers);
+	if (m->protocol == IP_PROTO_TCP)
+		tcp_input(s, m, data, len, f, now);
 }
 
 bool ip_l4_checksum_ok(const struct stack *s, const struct ip_meta *m, const uint8_t *data,

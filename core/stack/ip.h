@@ -73,6 +73,10 @@ void ip_input(struct stack *s, const uint8_t *packet, size_t len, const struct r
 void ip_input_looped(
 	struct stack *s, const uint8_t *packet, size_t len, const struct rx_frame *f, nsec now);
 
+/* The same without an IP header: between loopback addresses that are not IPv4. TCP only. */
+void ip_input_bare(struct stack *s, const struct ip_meta *m, const uint8_t *data, size_t len,
+	const struct rx_frame *f, nsec now);
+
 /* --- implemented by the transports --- */
 
 /* A TCP segment whose IP header was fine. `len` may exceed 64 KiB - 20 never. */

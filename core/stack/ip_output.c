@@ -1,8 +1,8 @@
 /*
  * IPv4 output: route, header, fragments.
  *
- * The route has three cases, since there is one interface and one address: our own address goes
- * back into the stack, groups map to a MAC address by arithmetic (RFC 1112 §6.4), everything else
+ * The route has three cases, since there is one interface and one address: our own address and the
+ * loopback addresses go back into the stack (::1 without any IP header), groups map to a MAC address by arithmetic (RFC 1112 §6.4), everything else
  * goes to a neighbour, which is the destination itself inside our prefix and the gateway outside of
  * it. What goes to a group that we listen to goes both ways.
  *
@@ -32,18 +32,25 @@ struct route {
 
 static int find_route(const struct stack *s, const struct ipaddr *dst, struct route *r)
 {
-	if (!ipaddr_is_v4(dst) || ipaddr_is_any(dst) || ipaddr_is_loopback(dst))
-		return -ENETUNREACH;
-	r->kind = ROUTE_NEIGHBOUR;
+	r->kind = ROUTE_SELF;
 	r->loop_back = false;
 	r->next_hop = *dst;
-	if (ipaddr_equal(dst, &s->address.addr))
-		r->kind = ROUTE_SELF;
-	else if (ip_is_group(s, dst))
+	if (ipaddr_equal(dst, &s->address.addr) || ipaddr_is_loopback(dst))
+		return 0;
+	if (!ipaddr_is_v4(dst) || ipaddr_is_any(dst))
+		return -ENETUNREACH;
+	r->kind = ROUTE_NEIGHBOUR;
+	if (ip_is_group(s, dst))
 		r->kind = ROUTE_GROUP;
 	else if (!ipnet_contains(&s->address, dst))
 		r->next_hop = s->gateway;
 	return ipaddr_is_any(&r->next_hop) ? -ENETUNREACH : 0;
+}
+
+/* From 127.0.0.1 to all of 127.0.0.0/8, as Linux's local table prefers. */
+static struct ipaddr loopback_for(const struct ipaddr *dst)
+{
+	return ipaddr_is_v4(dst) ? ipaddr_v4(0x7f000001) : *dst;
 }
 
 int ip_route_check(const struct stack *s, const struct ipaddr *dst, struct ipaddr *src)
@@ -54,7 +61,7 @@ int ip_route_check(const struct stack *s, const struct ipaddr *dst, struct ipadd
 		return -ENETUNREACH;
 	int rc = find_route(s, dst, &r);
 	if (rc == 0)
-		*src = s->address.addr;
+		*src = ipaddr_is_loopback(dst) ? loopback_for(dst) : s->address.addr;
 	return rc;
 }
 
@@ -79,10 +86,10 @@ static int send_packet(struct stack *s, const struct route *r, struct tx_frame *
 
 	switch (r->kind) {
 	case ROUTE_SELF:
-		return loop_output(s, f);
+		return loop_output(s, f, NULL);
 	case ROUTE_GROUP:
 		if (r->loop_back)
-			loop_output(s, f);
+			loop_output(s, f, NULL);
 		mac = group_mac(&r->next_hop);
 		return eth_output(s, &mac, f, now);
 	default:
@@ -177,19 +184,22 @@ int ip_output(struct stack *s, struct tx_frame *f, const struct ip_meta *m, nsec
 
 	if (s->acd.state != ADDRESS_READY)
 		return -ENETDOWN;
-	if (!ipaddr_equal(&m->src, &s->address.addr))
-		return -EADDRNOTAVAIL;
 	int rc = find_route(s, &m->dst, &r);
 	if (rc < 0) {
 		COUNT(s, IpOutNoRoutes);
 		return rc;
 	}
+	bool inside = r.kind == ROUTE_SELF && ipaddr_is_loopback(&m->src);
+	if (!inside && !ipaddr_equal(&m->src, &s->address.addr))
+		return -EADDRNOTAVAIL;
 	r.loop_back = m->loop_back;
 	bool too_long =
 		r.kind != ROUTE_SELF && f->gso_size == 0 && IPV4_HDR_LEN + len > s->config.mtu;
 	if (IPV4_HDR_LEN + len > IPV4_MAX || (too_long && (m->df || f->csum == FRAME_CSUM_PARTIAL)))
 		return -EMSGSIZE;
 	COUNT(s, IpOutRequests);
+	if (!ipaddr_is_v4(&m->dst))
+		return loop_output(s, f, m);
 	struct ipv4_hdr h = header_for(s, m, len);
 	if (too_long)
 		return send_fragments(s, &r, f, h, now);

@@ -6,9 +6,11 @@
 
 #include "core/stack/state.h"
 
-/* A packet to ourselves, from its IP header on. A super-segment stays one: nobody has to cut it. */
+/* A packet to ourselves, from its IP header on (unless it is bare). A super-segment stays one: nobody has to cut it. */
 struct looped {
 	struct list link;
+	struct ip_meta meta; /* of a bare packet */
+	bool bare;           /* `packet` begins with its L4 header */
 	size_t len;
 	uint16_t gso_size;
 	uint8_t packet[];
@@ -43,7 +45,7 @@ void loop_flush(struct stack *s)
 		free(take_first(s));
 }
 
-int loop_output(struct stack *s, const struct tx_frame *f)
+int loop_output(struct stack *s, const struct tx_frame *f, const struct ip_meta *bare)
 {
 	size_t head = tx_frame_head_len(f), len = head + tx_frame_payload_len(f);
 	uint8_t *end;
@@ -56,6 +58,9 @@ int loop_output(struct stack *s, const struct tx_frame *f)
 	list_init(&p->link);
 	p->len = len;
 	p->gso_size = f->gso_size;
+	p->bare = bare != NULL;
+	if (bare)
+		p->meta = *bare;
 	memcpy(p->packet, f->head + f->head_at, head);
 	end = p->packet + head;
 	for (unsigned i = 0; i < f->npayload; i++) {
@@ -84,7 +89,10 @@ bool loop_drain(struct stack *s, nsec now)
 		};
 
 		more = &p->link != last;
-		ip_input_looped(s, p->packet, p->len, &f, now);
+		if (p->bare)
+			ip_input_bare(s, &p->meta, p->packet, p->len, &f, now);
+		else
+			ip_input_looped(s, p->packet, p->len, &f, now);
 		free(p);
 	}
 	return any;

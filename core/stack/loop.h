@@ -12,6 +12,7 @@
 #include "core/base/time.h"
 #include "core/wire/frame.h"
 
+struct ip_meta;
 struct stack;
 
 struct loop {
@@ -23,10 +24,11 @@ void loop_init(struct stack *s);
 void loop_flush(struct stack *s);
 
 /*
- * Copies an IP packet into the queue: 0, -EAGAIN (full; the next poll drains it), -ENOBUFS (no
+ * Copies an IP packet into the queue, or with `bare` an L4 packet without a header of its own, which
+ * that describes: 0, -EAGAIN (full; the next poll drains it), -ENOBUFS (no
  * memory).
  */
-int loop_output(struct stack *s, const struct tx_frame *f);
+int loop_output(struct stack *s, const struct tx_frame *f, const struct ip_meta *bare);
 
 /*
  * Hands what is queued now, not what comes meanwhile, to the IP input. False when there was

@@ -64,6 +64,7 @@ enum tcp_option {
 	TCP_OPT_TTL,          /* 1..255 */
 	TCP_OPT_LINGER2,      /* nsec an orphan stays in FIN-WAIT-2, default 60 s */
 	TCP_OPT_DEFER_ACCEPT, /* nsec: wait for data before accept; 0: off */
+	TCP_OPT_V6ONLY,       /* bool: a `::` that is not also 0.0.0.0; before bind or listen */
 	TCP_OPT_TIMESTAMPS,   /* bool, default 1: offer and accept them (RFC 7323); before connect or listen */
 	TCP_OPT_FASTOPEN, /* listener: connections open before their handshake ends; 0: no Fast Open */
 	TCP_OPT_FASTOPEN_CONNECT,   /* bool: connect with Fast Open, see tcp_fastopen_waits */
@@ -79,7 +80,8 @@ void *tcp_user(const struct tcp *t);
 void tcp_set_user(struct tcp *t, void *user);
 
 /*
- * Local address: unspecified or the stack's own; port 0 picks a free one (RFC 6056).
+ * Local address: unspecified (0.0.0.0 is IPv4's, `::` is both unless V6ONLY), the stack's own or a
+ * loopback address; port 0 picks a free one (RFC 6056).
  * -EADDRINUSE, -EADDRNOTAVAIL, -EINVAL (bound already).
  */
 int tcp_bind(struct tcp *t, const struct endpoint *local);

@@ -26,6 +26,7 @@ static const struct {
 	[TCP_OPT_TTL] = {1, 255},
 	[TCP_OPT_LINGER2] = {0, 60 * SEC},
 	[TCP_OPT_DEFER_ACCEPT] = {0, 127 * SEC},
+	[TCP_OPT_V6ONLY] = {0, 1},
 	[TCP_OPT_TIMESTAMPS] = {0, 1},
 	[TCP_OPT_FASTOPEN] = {0, TCP_BACKLOG_MAX},
 	[TCP_OPT_FASTOPEN_CONNECT] = {0, 1},

@@ -259,7 +259,8 @@ int tcp_bind(struct tcp *t, const struct endpoint *local)
 {
 	if (t->state != TCPS_CLOSED || t->bound)
 		return -EINVAL;
-	if (!ipaddr_is_any(&local->addr) && !ipaddr_equal(&local->addr, &t->stack->address.addr))
+	if (!ipaddr_is_any(&local->addr) && !ipaddr_is_loopback(&local->addr) &&
+		!ipaddr_equal(&local->addr, &t->stack->address.addr))
 		return -EADDRNOTAVAIL;
 	int err = tcp_port_bind(t, local);
 	if (err)
@@ -286,6 +287,11 @@ static int connect_check(const struct tcp *t, const struct endpoint *remote)
 	return remote->port ? 0 : -ECONNREFUSED;
 }
 
+static bool is_local(const struct stack *s, const struct ipaddr *a)
+{
+	return ipaddr_is_loopback(a) || ipaddr_equal(a, &s->address.addr);
+}
+
 int tcp_connect(struct tcp *t, const struct endpoint *remote, nsec now)
 {
 	struct ipaddr source;
@@ -295,6 +301,8 @@ int tcp_connect(struct tcp *t, const struct endpoint *remote, nsec now)
 		err = ip_route_check(t->stack, &remote->addr, &source);
 	if (err)
 		return err;
+	if (ipaddr_is_loopback(&t->local.addr) && !is_local(t->stack, &remote->addr))
+		return -EINVAL; /* nobody could answer it */
 	struct endpoint before = t->local;
 	if (!t->bound_addr)
 		t->local.addr = source;

@@ -170,6 +170,19 @@ void tcp_port_release(struct tcp *t)
 }
 
 /*
+ * Whether `local`, the address of t, also stands for `a`: it is the same, or unspecified: 0.0.0.0 for
+ * IPv4 addresses, `::` for all, or with V6ONLY for those that are not IPv4.
+ */
+static bool takes(const struct tcp *t, const struct ipaddr *local, const struct ipaddr *a)
+{
+	if (!ipaddr_is_any(local))
+		return ipaddr_equal(local, a);
+	if (ipaddr_is_v4(local))
+		return ipaddr_is_v4(a);
+	return !ipaddr_is_v4(a) || !t->option[TCP_OPT_V6ONLY];
+}
+
+/*
  * Linux's rule (bind(2), socket(7)): overlapping addresses clash unless both said SO_REUSEADDR and
  * nobody listens, or both SO_REUSEPORT.
  */
@@ -177,8 +190,7 @@ static bool binds_clash(const struct tcp *t, const struct ipaddr *addr, const st
 {
 	if (other->listener || (!other->owned && other->state == TCPS_CLOSED))
 		return false;
-	if (!ipaddr_is_any(addr) && !ipaddr_is_any(&other->local.addr) &&
-		!ipaddr_equal(addr, &other->local.addr))
+	if (!takes(t, addr, &other->local.addr) && !takes(other, &other->local.addr, addr))
 		return false;
 	if (t->option[TCP_OPT_REUSEPORT] && other->option[TCP_OPT_REUSEPORT] &&
 		other->state != TCPS_TIME_WAIT)
@@ -221,8 +233,8 @@ bool tcp_port_may_listen(const struct tcp *t)
 {
 	LIST_FOR_EACH (link, &t->port->socks) {
 		const struct tcp *other = LIST_ENTRY(link, struct tcp, port_link);
-		bool overlap = ipaddr_is_any(&t->local.addr) || ipaddr_is_any(&other->local.addr) ||
-			       ipaddr_equal(&t->local.addr, &other->local.addr);
+		bool overlap = takes(t, &t->local.addr, &other->local.addr) ||
+			       takes(other, &other->local.addr, &t->local.addr);
 		if (other != t && overlap && other->state == TCPS_LISTEN &&
 			!(t->option[TCP_OPT_REUSEPORT] && other->option[TCP_OPT_REUSEPORT]))
 			return false;
@@ -294,7 +306,7 @@ struct tcp *tcp_table_find_listener(
 		if (l->state != TCPS_LISTEN)
 			continue;
 		bool any = ipaddr_is_any(&l->local.addr);
-		if (!any && !ipaddr_equal(&l->local.addr, &local->addr))
+		if (!takes(l, &l->local.addr, &local->addr))
 			continue;
 		uint8_t key[26];
 		memcpy(key, remote->addr.b, 16);

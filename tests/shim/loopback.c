@@ -1,10 +1,13 @@
-/* Destinations that are left to the kernel: the fd keeps its number, flags, options and epoll registrations. */
+/*
+ * Loopback addresses, served by this stack or left to the host's kernel (`run` has all modes): the fd keeps its number,
+ * flags, options and epoll registrations.
+ */
 #include "tests/shim/say.h"
 
 #include <sys/epoll.h>
 #include <sys/time.h>
 
-static int kernel_listener(struct sockaddr_in *a)
+static int local_listener(struct sockaddr_in *a)
 {
 	socklen_t len = sizeof(*a);
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -120,7 +123,7 @@ static void any_and_v6(const struct sockaddr_in *a, int l)
 int main(int argc, char **argv)
 {
 	struct sockaddr_in a, closed = closed_address(argv);
-	int l = kernel_listener(&a), fd = socket(AF_INET, SOCK_STREAM, 0);
+	int l = local_listener(&a), fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	kept(&a, l);
 	in_epoll(&a, l);
@@ -128,7 +131,6 @@ int main(int argc, char **argv)
 	any_and_v6(&a, l);
 	closed = address("127.0.0.1", 1);
 	say("nobody there", connect_in(fd, &closed));
-	say("again", connect_in(fd, &a));
 	close(fd);
 	close(l);
 	return 0;
