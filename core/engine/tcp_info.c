@@ -34,6 +34,8 @@ void tcp_info_fill(struct tcp_info *i, const struct tcp_stats *s, nsec now)
 		.tcpi_state = tcp_info_state(s->state),
 		.tcpi_ca_state = s->in_loss       ? TCP_CA_Loss
 				 : s->in_recovery ? TCP_CA_Recovery
+				 : s->in_cwr      ? TCP_CA_CWR
+				 : s->in_disorder ? TCP_CA_Disorder
 						  : TCP_CA_Open,
 		.tcpi_retransmits = s->retransmits,
 		.tcpi_probes = s->probes,

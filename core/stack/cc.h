@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/base/seq.h"
 #include "core/base/time.h"
 
 struct tcp;
@@ -16,6 +17,10 @@ struct tcp;
 struct cc_state {
 	uint32_t cwnd;     /* bytes */
 	uint32_t ssthresh; /* bytes; UINT32_MAX until the first loss */
+	/* tcp_cwnd.c: did the window bound the flight, in the round that ends at usage_end? */
+	bool limited;
+	uint32_t max_flight;
+	struct seq32 usage_end;
 	uint32_t counted;  /* progress towards the next increase in congestion avoidance */
 	uint64_t priv[12]; /* the controller's own */
 };

@@ -79,6 +79,8 @@
 	X(TcpExtZeroWindowProbes, "probes of a closed window")                                     \
 	X(TcpExtKeepAliveProbes, "keepalive probes sent")                                          \
 	X(TcpExtAbortOnTimeout, "connections given up because the peer fell silent")               \
+	X(TcpExtCeMarks, "data segments with a congestion mark (RFC 3168)")                        \
+	X(TcpExtEcnReductions, "window reductions because of an ECN echo")                         \
 	X(TcpExtTimeWaitReused, "connections in TIME-WAIT taken over by a new SYN (RFC 6191)")     \
 	X(TcpExtRenegedSacks, "SACKed data the peer took back")                                    \
 	X(TcpExtNoMemory, "segments or connections refused for want of memory")

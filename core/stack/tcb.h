@@ -62,7 +62,7 @@ struct txseg {
 	bool in_flight_again; /* retransmitted since it was marked lost */
 };
 
-enum tcp_recovery { RECOVERY_OPEN, RECOVERY_FAST, RECOVERY_LOSS };
+enum tcp_recovery { RECOVERY_OPEN, RECOVERY_CWR, RECOVERY_FAST, RECOVERY_LOSS };
 
 struct ofo {
 	unsigned n;
@@ -122,6 +122,7 @@ struct tcp {
 		uint16_t advmss;      /* what we advertised */
 		uint8_t wscale;
 		bool fin_known, fin, urgent;
+		bool told; /* the peer knows more than the 64 KiB that a SYN can say */
 		struct ring ring;
 		struct sack_block sack[TCP_SACK_MAX]; /* most recent first (RFC 2018 §4) */
 		uint8_t nsack;
@@ -172,10 +173,16 @@ struct tcp {
 	} tlp; /* tail loss probe (tcp_tlp.c) */
 	const struct cc_ops *cc;
 	struct cc_state cong;
-	bool cwnd_limited; /* the window was what stopped us since the last ACK */
+	bool cwnd_limited; /* during tcp_output: the window was what stopped us */
 	nsec last_sent;    /* data */
 
 	struct fastopen fastopen;
+	struct {
+		bool on;      /* agreed */
+		bool asked;   /* our SYN was an ECN-setup SYN */
+		bool echo;    /* a CE mark came: ACKs carry ECE until CWR comes */
+		bool cwr_due; /* the window was reduced: the next new data carries CWR */
+	} ecn;
 
 	/* Options set by the owner. */
 	int64_t option[TCP_OPT_COUNT];
@@ -258,6 +265,20 @@ void tcp_take_syn(
 void tcp_update_mss(struct tcp *t);
 void tcp_established(struct tcp *t, nsec now);
 
+/* --- tcp_cwnd.c --- */
+void tcp_cwnd_used(struct tcp *t, bool limited); /* something was sent, or the window held it back */
+bool tcp_cwnd_is_limited(const struct tcp *t);
+uint32_t tcp_burst_max(const struct tcp *t, uint32_t mss); /* bytes of one super-segment */
+void tcp_cwnd_after_idle(struct tcp *t, nsec now); /* before new data */
+
+/* --- tcp_ecn.c --- */
+void tcp_ecn_syn_flags(struct tcp *t, struct tcp_hdr *h, bool again);
+void tcp_ecn_take_syn(struct tcp *t, const struct segment *g);
+uint8_t tcp_ecn_tos(const struct tcp *t, const struct tcp_hdr *h, uint32_t len);
+void tcp_ecn_flags(struct tcp *t, struct tcp_hdr *h, uint32_t len);
+void tcp_ecn_data(struct tcp *t, const struct segment *g); /* marks on what the peer sent */
+bool tcp_ecn_congested(struct tcp *t, const struct segment *g); /* marks on what we sent */
+
 /* --- tcp_fastopen.c --- */
 void tcp_fastopen_connect(struct tcp *t); /* tcp_connect: is there a cookie, shall we ask for one? */
 uint32_t tcp_fastopen_room(const struct tcp *t);  /* bytes of data a SYN may carry */
@@ -286,6 +307,7 @@ struct ack_result {
 	bool new_sack;      /* some range was newly SACKed */
 	bool syn;           /* our SYN is among what was acknowledged */
 	bool dup_ack;       /* RFC 5681 §2 */
+	bool congested;     /* the peer reports a congestion mark for the first time in this round */
 	bool dsack;         /* the peer got something twice (RFC 2883) */
 };
 struct txseg *tcp_sent_append(

@@ -66,6 +66,8 @@ enum tcp_option {
 	TCP_OPT_DEFER_ACCEPT, /* nsec: wait for data before accept; 0: off */
 	TCP_OPT_V6ONLY,       /* bool: a `::` that is not also 0.0.0.0; before bind or listen */
 	TCP_OPT_TIMESTAMPS,   /* bool, default 1: offer and accept them (RFC 7323); before connect or listen */
+	TCP_OPT_ECN, /* 0: off, 1: ask for it and accept, 2 (default): accept (RFC 3168) */
+	TCP_OPT_IDLE_RESTART, /* bool, default 1: a pause shrinks the window (RFC 2861) */
 	TCP_OPT_FASTOPEN, /* listener: connections open before their handshake ends; 0: no Fast Open */
 	TCP_OPT_FASTOPEN_CONNECT,   /* bool: connect with Fast Open, see tcp_fastopen_waits */
 	TCP_OPT_FASTOPEN_NO_COOKIE, /* bool: neither asked for nor sent; for closed networks */
@@ -186,7 +188,7 @@ struct tcp_stats {
 	bool opt_timestamps, opt_sack, opt_wscale, opt_ecn, opt_syn_data;
 	uint8_t snd_wscale, rcv_wscale;
 	uint8_t backoff, retransmits, probes;
-	bool in_recovery, in_loss;
+	bool in_recovery, in_loss, in_cwr, in_disorder;
 	uint32_t rto_us, ato_us, rtt_us, rttvar_us, min_rtt_us;
 	uint32_t snd_mss, rcv_mss, advmss, pmtu;
 	uint32_t cwnd, ssthresh;                             /* bytes */

@@ -74,6 +74,7 @@ void tcp_ack_input(struct tcp *t, struct segment *g, nsec now)
 	sample_rtt(t, &r, now);
 	free_sent_data(t);
 	bool opened = update_window(t, g);
+	r.congested = tcp_ecn_congested(t, g);
 	r.dup_ack = r.acked == 0 && outstanding && !opened && segment_seq_len(g) == 0 &&
 		    seq_eq(g->h.ack, t->snd.una);
 	tcp_recovery_ack(t, &r, now);

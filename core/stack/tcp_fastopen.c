@@ -171,7 +171,8 @@ static bool has_room(const struct tcp *l)
 
 static void open_now(struct tcp *child, struct segment *g, nsec now)
 {
-	child->fastopen.passive = child->fastopen.accepted = true;
+	child->fastopen.passive = true;
+	child->fastopen.accepted = g->len > 0;
 	child->cc->init(child, now);
 	child->rcv.tuned_at = now;
 	g->syn = false;

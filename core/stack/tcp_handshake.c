@@ -34,7 +34,7 @@ static uint8_t window_scale(const struct tcp *t)
 /* The segment size we offer. */
 static uint16_t own_mss(const struct tcp *t)
 {
-	uint32_t mss = t->stack->config.mtu - IP_TCP_HDR_LEN;
+	uint32_t mss = (uint32_t)t->pmtu - IP_TCP_HDR_LEN;
 
 	if (t->option[TCP_OPT_MAXSEG] && mss > t->option[TCP_OPT_MAXSEG])
 		mss = (uint32_t)t->option[TCP_OPT_MAXSEG];
@@ -85,6 +85,7 @@ void tcp_take_syn(struct tcp *t, const struct segment *g, nsec now)
 	t->rcv.nxt = t->rcv.acked = seq_add(g->seq, 1);
 	t->rcv.adv = seq_add(t->rcv.nxt, MIN(t->rcv.limit, 65535u));
 	t->use_ts = (h->opts & TO_TIMESTAMP) && t->option[TCP_OPT_TIMESTAMPS];
+	tcp_ecn_take_syn(t, g);
 	t->use_sack = h->opts & TO_SACK_OK;
 	t->use_wscale = h->opts & TO_WSCALE;
 	t->snd.wscale = t->use_wscale ? h->wscale : 0;
@@ -127,6 +128,8 @@ void tcp_established(struct tcp *t, nsec now)
 	t->retries = 0;
 	t->backoff = 0;
 	t->rcv.tuned_at = now;
+	if (t->stats.bytes_received == 0)
+		t->stats.last_data_recv = now;
 	tcp_set_state(t, TCPS_ESTABLISHED, now);
 	tcp_event(t, TCP_EV_CONNECTED | TCP_EV_WRITE);
 	if (t->snd.fin_queued)

@@ -20,6 +20,11 @@ static void lower_path_mtu(struct tcp *t, uint16_t mtu, nsec now)
 		return;
 	t->pmtu = pmtu;
 	tcp_update_mss(t);
+	if (t->state == TCPS_SYN_SENT) { /* it had data (tcp_fastopen.c): again without */
+		t->snd.syn_due = true;
+		tcp_due(t);
+		return;
+	}
 	tcp_recovery_too_big(t, now);
 }
 

@@ -107,6 +107,7 @@ static bool paws_rejects(const struct tcp *t, const struct segment *g, nsec now)
 static bool in_1_same_syn(struct tcp *t, struct segment *g)
 {
 	if (g->h.flags & TH_ACK) {
+		tcp_note_duplicate(t, t->rcv.irs, seq_add(t->rcv.irs, 1));
 		trim(t, g);
 		tcp_ack_at_once(t);
 		return true;
@@ -289,12 +290,25 @@ static void input_synchronized(struct tcp *t, struct segment *g, nsec now)
 	tcp_fin_input(t, g, now);
 }
 
+/* RFC 7323 §3.2: a SYN-ACK echoes a timestamp that we sent; a forged one can hardly. */
+static bool is_echo_of_ours(const struct tcp *t, const struct segment *g, nsec now)
+{
+	struct list *first = list_first(&t->sent);
+
+	if (!(g->h.opts & TO_TIMESTAMP) || g->h.tsecr == 0 || !t->option[TCP_OPT_TIMESTAMPS] || !first)
+		return true;
+	uint32_t oldest = tcp_ts_now(t, LIST_ENTRY(first, struct txseg, link)->first_sent_at);
+	return (int32_t)(g->h.tsecr - oldest) >= 0 &&
+	       (int32_t)(tcp_ts_now(t, now) - g->h.tsecr) >= 0;
+}
+
 /* RFC 9293 §3.10.7.3. */
 static void input_syn_sent(struct tcp *t, struct segment *g, nsec now)
 {
 	bool ack = g->h.flags & TH_ACK;
 
-	if (ack && (seq_le(g->h.ack, t->snd.iss) || seq_gt(g->h.ack, t->snd.nxt))) {
+	if (ack && (seq_le(g->h.ack, t->snd.iss) || seq_gt(g->h.ack, t->snd.nxt) ||
+			   !is_echo_of_ours(t, g, now))) {
 		tcp_answer_with_reset(t->stack, g, now);
 		return;
 	}
@@ -316,6 +330,8 @@ static void input_syn_sent(struct tcp *t, struct segment *g, nsec now)
 	}
 	tcp_fastopen_syn_ack(t, g);
 	tcp_established(t, now);
+	if (t->snd.ring.len > (uint32_t)seq_diff(t->snd.nxt, t->snd.una_data))
+		t->dialogue = true; /* the program has more to say at once */
 	tcp_ack_input(t, g, now);
 	tcp_ack_at_once(t);
 	trim(t, g);

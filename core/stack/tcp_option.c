@@ -28,6 +28,8 @@ static const struct {
 	[TCP_OPT_DEFER_ACCEPT] = {0, 127 * SEC},
 	[TCP_OPT_V6ONLY] = {0, 1},
 	[TCP_OPT_TIMESTAMPS] = {0, 1},
+	[TCP_OPT_ECN] = {0, 2},
+	[TCP_OPT_IDLE_RESTART] = {0, 1},
 	[TCP_OPT_FASTOPEN] = {0, TCP_BACKLOG_MAX},
 	[TCP_OPT_FASTOPEN_CONNECT] = {0, 1},
 	[TCP_OPT_FASTOPEN_NO_COOKIE] = {0, 1},
@@ -86,6 +88,8 @@ static void fill_recovery(const struct tcp *t, struct tcp_stats *out)
 	uint32_t mss = MAX(t->snd.mss, 1u);
 
 	out->in_recovery = t->recovery == RECOVERY_FAST;
+	out->in_cwr = t->recovery == RECOVERY_CWR;
+	out->in_disorder = t->recovery == RECOVERY_OPEN && (t->sacked_bytes > 0 || t->dupacks > 0);
 	out->in_loss = t->recovery == RECOVERY_LOSS;
 	out->unacked = (t->snd.nxt.v - t->snd.una.v + mss - 1) / mss;
 	out->sacked = (t->sacked_bytes + mss - 1) / mss;
@@ -103,6 +107,7 @@ void tcp_get_stats(const struct tcp *t, struct tcp_stats *out)
 	out->opt_timestamps = t->use_ts;
 	out->opt_sack = t->use_sack;
 	out->opt_wscale = t->use_wscale;
+	out->opt_ecn = t->ecn.on;
 	out->opt_syn_data = t->fastopen.accepted;
 	out->snd_wscale = t->snd.wscale;
 	out->rcv_wscale = t->rcv.wscale;

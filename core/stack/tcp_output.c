@@ -16,7 +16,7 @@
 #include "core/wire/checksum.h"
 #include "core/wire/ipv4.h"
 
-enum { BUSY_RETRY_US = 200, GSO_SEGS_MAX = 44 };
+enum { BUSY_RETRY_US = 200 };
 
 struct outgoing {
 	struct seq32 seq;
@@ -82,6 +82,7 @@ static void ack_paid(struct tcp *t, const struct tcp_hdr *h)
 		return;
 	t->rcv.adv = seq_max(t->rcv.adv, seq_add(t->rcv.nxt, window));
 	t->rcv.acked = t->rcv.nxt;
+	t->rcv.told |= !(h->flags & TH_SYN);
 	if (t->ack_due && t->quickacks > 0)
 		t->quickacks--;
 	t->ack_due = t->ack_now = false;
@@ -96,7 +97,7 @@ static int transmit(struct tcp *t, struct tcp_hdr *h, uint32_t len, uint32_t mss
 		.src = t->local.addr,
 		.dst = t->remote.addr,
 		.protocol = IP_PROTO_TCP,
-		.tos = (uint8_t)t->option[TCP_OPT_TOS],
+		.tos = (uint8_t)t->option[TCP_OPT_TOS] | tcp_ecn_tos(t, h, len),
 		.ttl = (uint8_t)t->option[TCP_OPT_TTL],
 		.df = true,
 	};
@@ -156,6 +157,7 @@ static bool send_segment(struct tcp *t, const struct outgoing *o, nsec now)
 		(o->len == 0 || t->rcv.nsack || t->rcv.dsack))
 		add_sack(t, &h);
 	set_window(t, &h);
+	tcp_ecn_flags(t, &h, o->len);
 	if (transmit(t, &h, o->len, mss, now) == -EAGAIN)
 		return false;
 	ack_paid(t, &h);
@@ -172,6 +174,7 @@ static void send_syn(struct tcp *t, nsec now)
 	struct tcp_hdr h;
 	init_header(t, &h, &o, now);
 	set_window(t, &h);
+	tcp_ecn_syn_flags(t, &h, again);
 	uint32_t len = tcp_fastopen_payload(t);
 	int err = transmit(t, &h, len, UINT32_MAX, now);
 	if (err == -EAGAIN)
@@ -226,15 +229,6 @@ static bool resend(struct tcp *t, struct txseg *x, uint32_t most, nsec now)
 	return true;
 }
 
-static uint32_t burst_max(const struct tcp *t, uint32_t mss)
-{
-	uint32_t most = t->stack->config.gso_max;
-
-	if (t->snd.urgent)
-		return mss; /* the pointer counts from each segment's own start */
-	return most <= mss ? mss : MIN(most / mss, (uint32_t)GSO_SEGS_MAX) * mss;
-}
-
 static uint32_t congestion_room(struct tcp *t)
 {
 	uint32_t pipe = tcp_in_flight(t);
@@ -253,7 +247,7 @@ static bool send_lost(struct tcp *t, nsec now)
 			t->cwnd_limited = true;
 			return true;
 		}
-		if (!resend(t, x, MIN(burst_max(t, mss), MAX(room / mss, 1u) * mss), now))
+		if (!resend(t, x, MIN(tcp_burst_max(t, mss), MAX(room / mss, 1u) * mss), now))
 			return false;
 	}
 	return true;
@@ -288,7 +282,7 @@ static uint32_t sendable(struct tcp *t, uint32_t mss, nsec now)
 		return 0;
 	}
 	room = MAX(room, mss);
-	uint32_t len = MIN(MIN(unsent, (uint32_t)window), MIN(room, burst_max(t, mss)));
+	uint32_t len = MIN(MIN(unsent, (uint32_t)window), MIN(room, tcp_burst_max(t, mss)));
 	if (len == unsent && (len % mss == 0 || partial_may_go(t, len % mss, now)))
 		return len;
 	if (len >= mss)
@@ -298,6 +292,8 @@ static uint32_t sendable(struct tcp *t, uint32_t mss, nsec now)
 
 static bool send_new(struct tcp *t, nsec now)
 {
+	if (t->snd.nxt.v - t->snd.una_data.v < t->snd.ring.len)
+		tcp_cwnd_after_idle(t, now);
 	for (;;) {
 		uint32_t mss = effective_mss(t), len = sendable(t, mss, now);
 		struct seq32 ring_end = seq_add(t->snd.una_data, t->snd.ring.len);
@@ -317,7 +313,7 @@ static bool send_new(struct tcp *t, nsec now)
 		t->snd.fin_sent |= fin;
 		t->stats.bytes_sent += len;
 		t->last_sent = now;
-		if (t->stats.last_data_recv && now - t->stats.last_data_recv < TCP_DELACK_MAX)
+		if (t->stats.bytes_received && now - t->stats.last_data_recv < TCP_DELACK_MAX)
 			t->dialogue = true;
 		if (len % mss)
 			t->snd.small = end;
@@ -359,12 +355,12 @@ void tcp_output(struct tcp *t, nsec now)
 	}
 	if (t->state == TCPS_CLOSED || t->state == TCPS_LISTEN)
 		return;
+	uint32_t before = t->stats.data_segs_out;
 	t->cwnd_limited = false;
 	if (t->state != TCPS_TIME_WAIT && send_lost(t, now) && send_new(t, now))
 		maybe_persist(t, now);
-	if (t->cong.cwnd < t->cong.ssthresh && t->cong.cwnd / 2 < tcp_in_flight(t))
-		t->cwnd_limited =
-			true; /* slow start may run ahead of the window's use, by a factor of two */
+	if (t->cwnd_limited || before != t->stats.data_segs_out)
+		tcp_cwnd_used(t, t->cwnd_limited || tcp_in_flight(t) >= t->cong.cwnd);
 	if (t->ack_now || (t->ack_due && seq_diff(t->rcv.nxt, t->rcv.acked) > t->rcv.mss))
 		send_ack(t, now);
 }
@@ -450,6 +446,11 @@ void tcp_send_reset(struct tcp *t, nsec now)
 
 	if (t->state == TCPS_SYN_SENT)
 		return; /* nothing the peer could believe */
+	if (t->use_ts) {
+		h.opts |= TO_TIMESTAMP;
+		h.tsval = tcp_ts_now(t, now);
+		h.tsecr = t->ts_recent;
+	}
 	tcp_send_stateless(t->stack, &t->local, &t->remote, &h, now);
 }
 

@@ -9,7 +9,7 @@
  *	                  6582)
  *	the RTO           everything that is not SACKed (RFC 6298 §5.4, RFC 6675 §5.1)
  *
- * States: OPEN; FAST (fast recovery: proportional rate reduction, RFC 6937/9937, paces the window
+ * States: OPEN; CWR (a congestion mark: tcp_ecn.c) and FAST (fast recovery: proportional rate reduction, RFC 6937/9937, paces the window
  * down to ssthresh); LOSS (after a timeout: slow start from one segment). Both end when snd.una
  * reaches `recover`, the snd.nxt of their beginning.
  *
@@ -66,6 +66,12 @@ static void account(struct tcp *t, const struct txseg *x, uint32_t len, int sign
 	t->resent_bytes += x->in_flight_again ? n : 0;
 }
 
+/* The window is on its way down to ssthresh. */
+static bool is_reducing(const struct tcp *t)
+{
+	return t->recovery == RECOVERY_FAST || t->recovery == RECOVERY_CWR;
+}
+
 struct txseg *tcp_sent_append(struct tcp *t, uint32_t len, bool syn, bool fin, nsec now)
 {
 	struct txseg *x = txseg_new(t->stack);
@@ -84,7 +90,7 @@ struct txseg *tcp_sent_append(struct tcp *t, uint32_t len, bool syn, bool fin, n
 	list_init(&x->link);
 	list_append(&t->sent, &x->link);
 	t->snd.nxt = x->end;
-	if (t->recovery == RECOVERY_FAST)
+	if (is_reducing(t))
 		t->prr.out += len;
 	return x;
 }
@@ -149,7 +155,7 @@ void tcp_resent(struct tcp *t, struct txseg *x, uint32_t len, nsec now)
 	x->in_flight_again = x->retransmitted = true;
 	x->sent_at = now;
 	t->resent_bytes += txseg_len(x);
-	if (t->recovery == RECOVERY_FAST)
+	if (is_reducing(t))
 		t->prr.out += txseg_len(x);
 }
 
@@ -211,8 +217,11 @@ static void note_delivered(
 	}
 }
 
+/* In segments; a SYN is one, with or without data. */
 static void count_delivered(struct tcp *t, const struct txseg *x, uint32_t len)
 {
+	if (x->syn)
+		len = 1;
 	t->stats.delivered += MAX((len - x->fin + t->snd.mss - 1) / t->snd.mss, 1u);
 }
 
@@ -280,11 +289,26 @@ static void take_sack_block(
 	}
 }
 
-void tcp_sent_sack(struct tcp *t, const struct tcp_hdr *h, struct ack_result *r, nsec now)
+/* By place: blocks that one ACK reports arrived before it in an order nobody knows, not in theirs. */
+static unsigned sort_blocks(struct sack_block *to, const struct tcp_hdr *h)
 {
 	for (unsigned i = 0; i < h->nsack; i++) {
-		const struct sack_block *b = &h->sack[i];
-		r->dsack |= i == 0 && seq_lt(b->left, t->snd.una);
+		unsigned at = i;
+		for (; at > 0 && seq_gt(to[at - 1].left, h->sack[i].left); at--)
+			to[at] = to[at - 1];
+		to[at] = h->sack[i];
+	}
+	return h->nsack;
+}
+
+void tcp_sent_sack(struct tcp *t, const struct tcp_hdr *h, struct ack_result *r, nsec now)
+{
+	struct sack_block block[TCP_SACK_MAX];
+	unsigned n = sort_blocks(block, h);
+
+	r->dsack |= n > 0 && seq_lt(h->sack[0].left, t->snd.una);
+	for (unsigned i = 0; i < n; i++) {
+		const struct sack_block *b = &block[i];
 		/* Below snd.una: a DSACK (RFC 2883), or old. Beyond snd.nxt: nonsense. */
 		if (seq_lt(b->left, b->right) && seq_ge(b->left, t->snd.una) &&
 			seq_le(b->right, t->snd.nxt))
@@ -354,10 +378,15 @@ static void newreno_detect(struct tcp *t, const struct ack_result *r)
 
 /* --- the window during recovery --- */
 
-static void enter_fast_recovery(struct tcp *t, nsec now)
+/* A loss in a round that has been paid for by ECN costs nothing more (RFC 3168 §6.1.2). */
+static void enter_reduction(struct tcp *t, enum tcp_recovery kind, nsec now)
 {
-	t->recovery = RECOVERY_FAST;
+	bool reducing = is_reducing(t);
+
+	t->recovery = (uint8_t)kind;
 	t->recover = t->snd.nxt;
+	if (reducing)
+		return;
 	t->prr.flight = MAX(t->snd.nxt.v - t->snd.una.v, t->snd.mss);
 	t->prr.delivered = t->prr.out = 0;
 	t->cong.ssthresh = t->cc->ssthresh(t, now);
@@ -365,7 +394,7 @@ static void enter_fast_recovery(struct tcp *t, nsec now)
 
 static void leave_recovery(struct tcp *t)
 {
-	if (t->recovery == RECOVERY_FAST)
+	if (is_reducing(t))
 		t->cong.cwnd = t->cong.ssthresh;
 	t->recovery = RECOVERY_OPEN;
 	t->dupacks = 0;
@@ -421,11 +450,13 @@ void tcp_recovery_ack(struct tcp *t, const struct ack_result *r, nsec now)
 	else if (r->delivered > 0)
 		rack_detect(t, now);
 	bool new_loss = t->lost_bytes - t->resent_bytes > lost_before;
-	if (t->recovery == RECOVERY_OPEN && t->lost_bytes > t->resent_bytes)
-		enter_fast_recovery(t, now);
-	if (t->recovery == RECOVERY_FAST)
+	if (t->recovery <= RECOVERY_CWR && t->lost_bytes > t->resent_bytes)
+		enter_reduction(t, RECOVERY_FAST, now);
+	else if (t->recovery == RECOVERY_OPEN && r->congested)
+		enter_reduction(t, RECOVERY_CWR, now);
+	if (is_reducing(t))
 		prr_update(t, r, new_loss);
-	else if (r->acked > 0 && t->cwnd_limited && t->cong.cwnd > 0)
+	else if (r->acked > 0 && tcp_cwnd_is_limited(t) && t->cong.cwnd > 0)
 		t->cc->ack(t, r->acked, now);
 }
 
@@ -434,8 +465,8 @@ void tcp_recovery_reorder_timer(struct tcp *t, nsec now)
 	rack_detect(t, now);
 	if (t->lost_bytes == t->resent_bytes)
 		return;
-	if (t->recovery == RECOVERY_OPEN)
-		enter_fast_recovery(t, now);
+	if (t->recovery <= RECOVERY_CWR)
+		enter_reduction(t, RECOVERY_FAST, now);
 	if (t->recovery == RECOVERY_FAST)
 		prr_update(t, &(struct ack_result){0}, true);
 	tcp_due(t);
@@ -470,7 +501,7 @@ void tcp_recovery_timeout(struct tcp *t, nsec now)
 	t->recovery = RECOVERY_LOSS;
 	t->recover = t->snd.nxt;
 	t->cong.cwnd = t->snd.mss;
-	t->cwnd_limited = true;
+	t->cong.limited = true;
 }
 
 void tcp_recovery_too_big(struct tcp *t, nsec now)

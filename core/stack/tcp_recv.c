@@ -35,7 +35,7 @@ static void note_arrival(struct tcp *t, nsec now)
 {
 	nsec pause = now - t->stats.last_data_recv;
 
-	if (t->stats.last_data_recv == 0 || pause > t->rto)
+	if (t->stats.bytes_received == 0 || pause > t->rto)
 		t->quickacks = MAX(t->quickacks, (uint8_t)TCP_QUICKACK_SEGS);
 	t->stats.last_data_recv = now;
 }
@@ -115,7 +115,7 @@ static void maybe_update_window(struct tcp *t)
 {
 	uint32_t promised = (uint32_t)seq_diff(t->rcv.adv, t->rcv.nxt);
 
-	if (promised <= t->rcv.limit / 2 &&
+	if (t->rcv.told && promised <= t->rcv.limit / 2 &&
 		tcp_receive_window(t) >= promised + MIN(2u * t->rcv.mss, t->rcv.limit / 2))
 		tcp_ack_at_once(t);
 }
@@ -321,6 +321,7 @@ void tcp_text_input(struct tcp *t, struct segment *g, nsec now)
 {
 	if (g->len == 0)
 		return;
+	tcp_ecn_data(t, g);
 	note_arrival(t, now);
 	learn_segment_size(t, g);
 	if (!seq_eq(g->seq, t->rcv.nxt)) {

@@ -31,6 +31,8 @@ static const int64_t option_default[TCP_OPT_COUNT] = {
 	[TCP_OPT_TTL] = IP_TTL_DEFAULT,
 	[TCP_OPT_LINGER2] = TCP_FIN_WAIT_2,
 	[TCP_OPT_TIMESTAMPS] = 1,
+	[TCP_OPT_ECN] = 2,
+	[TCP_OPT_IDLE_RESTART] = 1,
 };
 
 struct tcp *tcp_create(struct stack *s)

@@ -288,6 +288,7 @@ static int do_usleep(void *data, useconds_t usec)
 	adapter_lock();
 	adapter_advance(adapter.world.now + usec * USEC, false);
 	adapter_unlock();
+	adapter_await_idle();
 	return 0;
 }
 

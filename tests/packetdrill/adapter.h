@@ -51,6 +51,8 @@ struct adapter {
 	pthread_t sleeper;
 	bool sleeping;
 	bool poked;     /* it shall try again */
+	bool returned;  /* it has, but packetdrill's thread may still be busy with the result */
+	pid_t sleeper_tid;
 	bool returning; /* it has succeeded and not looked at the clock yet */
 	nsec give_up;   /* its deadline */
 };
@@ -82,6 +84,9 @@ void adapter_changed(struct world *w, void *ctx); /* world.changed */
 
 /* Tries until it is something else than -EAGAIN, the deadline has passed (-EAGAIN), or once if `deadline` is 0. */
 ssize_t adapter_try(struct attempt *c, nsec deadline);
+
+/* Without the lock: until packetdrill has taken note of a call's end. */
+void adapter_await_idle(void);
 
 /* libc's convention. */
 ssize_t adapter_result(ssize_t r);

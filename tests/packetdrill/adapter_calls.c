@@ -86,6 +86,18 @@ static ssize_t send_once(struct attempt *c)
 	return wait && (size_t)r < left ? -EAGAIN : c->done;
 }
 
+/* The program's memory is read and written by the kernel first: a bad pointer is an errno. */
+static bool is_accessible(const struct iovec *iov, int n)
+{
+	for (int i = 0; i < n; i++) {
+		char byte;
+		struct iovec to = {&byte, 1}, from = {iov[i].iov_base, 1};
+		if (iov[i].iov_len > 0 && process_vm_readv(getpid(), &to, 1, &from, 1, 0) != 1)
+			return false;
+	}
+	return true;
+}
+
 ssize_t adapter_sendto(int fd, const struct iovec *iov, int n, int flags,
 	const struct sockaddr *addr, socklen_t len)
 {
@@ -93,6 +105,8 @@ ssize_t adapter_sendto(int fd, const struct iovec *iov, int n, int flags,
 
 	if (n < 0 || n > UIO_MAXIOV)
 		return adapter_result(-EMSGSIZE);
+	if (!is_accessible(iov, n))
+		return adapter_result(-EFAULT);
 	c.p = adapter_sock(fd);
 	if (!c.p)
 		return adapter_result(-EBADF);
@@ -124,6 +138,8 @@ ssize_t adapter_recv(int fd, const struct iovec *iov, int n, int flags)
 		return adapter_result(-EBADF);
 	if (flags & MSG_ERRQUEUE)
 		return adapter_result(-EAGAIN);
+	if (!(flags & MSG_TRUNC) && !is_accessible(iov, n))
+		return adapter_result(-EFAULT);
 	adapter_lock();
 	ssize_t r = adapter_try(&c, patience(c.p, flags));
 	adapter_unlock();

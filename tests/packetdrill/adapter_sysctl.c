@@ -74,6 +74,9 @@ void adapter_apply_sysctls(struct psock *p)
 	nsec now = adapter.world.now;
 
 	tcp_set_option(p->tcp, TCP_OPT_TIMESTAMPS, sysctl_value("tcp_timestamps", 1) != 0, now);
+	tcp_set_option(p->tcp, TCP_OPT_ECN, sysctl_value("tcp_ecn", 2), now);
+	tcp_set_option(p->tcp, TCP_OPT_IDLE_RESTART,
+		sysctl_value("tcp_slow_start_after_idle", 1) != 0, now);
 	if (!(p->option_set & 1u << IPC_OPT_SYNCNT))
 		tcp_set_option(p->tcp, TCP_OPT_SYNCNT, sysctl_value("tcp_syn_retries", 6), now);
 	apply_fastopen(p, now);

@@ -1,5 +1,9 @@
 #include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "tests/packetdrill/adapter.h"
 
@@ -31,6 +35,7 @@ nsec adapter_now(void)
 {
 	if (adapter.returning && is_sleeper()) {
 		adapter.returning = false;
+		adapter.returned = true;
 		pthread_cond_signal(&adapter.settled);
 	}
 	adapter.world.now += 1 * USEC;
@@ -53,6 +58,27 @@ static void poke_sleeper(void)
 		if (pthread_cond_timedwait(&adapter.settled, &adapter.lock, &until))
 			adapter.poked = adapter.returning = false;
 	}
+}
+
+static char state_of_thread(pid_t tid)
+{
+	char path[64], state = 'S';
+
+	snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
+	FILE *f = fopen(path, "r");
+	if (!f)
+		return state;
+	if (fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+		state = 'S';
+	fclose(f);
+	return state;
+}
+
+void adapter_await_idle(void)
+{
+	for (int i = 0; i < 10000 && adapter.returned && state_of_thread(adapter.sleeper_tid) != 'S'; i++)
+		sched_yield();
+	adapter.returned = false;
 }
 
 void adapter_changed(struct world *w, void *ctx)
@@ -98,6 +124,7 @@ ssize_t adapter_try(struct attempt *c, nsec deadline)
 	if (pthread_equal(pthread_self(), adapter.main_thread))
 		return try_alone(c, nsec_min(deadline, adapter.world.now + 10 * SEC));
 	adapter.sleeper = pthread_self();
+	adapter.sleeper_tid = (pid_t)syscall(SYS_gettid);
 	adapter.sleeping = true;
 	adapter.give_up = deadline;
 	while (r == -EAGAIN && adapter.world.now < deadline) {

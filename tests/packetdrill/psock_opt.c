@@ -36,11 +36,11 @@ static int set_unshared(struct psock *p, int level, int name, const void *value,
 
 	if (level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY)
 		return set_fastopen_key(p, value, len);
-	if (len < sizeof v)
+	if (len < sizeof v && (level != IPPROTO_IP || len == 0))
 		return -EINVAL;
-	memcpy(&v, value, sizeof v);
+	memcpy(&v, value, MIN(len, sizeof v));
 	if (level == IPPROTO_IP && name == IP_MTU_DISCOVER)
-		return v == IP_PMTUDISC_DO || v == IP_PMTUDISC_WANT ? 0 : -ENOPROTOOPT;
+		return v >= IP_PMTUDISC_DONT && v <= IP_PMTUDISC_OMIT ? 0 : -ENOPROTOOPT;
 	if (level != IPPROTO_TCP)
 		return -ENOPROTOOPT;
 	switch (name) {

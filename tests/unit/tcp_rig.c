@@ -418,6 +418,8 @@ static void to_established(struct rig *t)
 		expect_tx(t, .seq = L(1), .ack = R(1));
 	}
 	expect_state(t, TCPS_ESTABLISHED);
+	if (t->config.gso_max)
+		t->tcp->min_rtt = 100 * USEC; /* near: super-segments of full size */
 }
 
 static void to_fin_wait_1(struct rig *t)
