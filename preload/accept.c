@@ -101,6 +101,8 @@ int shim_accept(struct shim_sock *s, struct sockaddr *addr, socklen_t *len, int 
 	struct ipc_accepted m;
 	int fd;
 
+	if (s->dgram)
+		return -EOPNOTSUPP;
 	if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
 		return -EINVAL;
 	bool listened = h.kind == HINT_LISTENING && h.cookie == s->cookie;

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "core/base/bytes.h"
+#include "preload/attach.h"
+#include "preload/dgram.h"
 #include "preload/engine.h"
 #include "preload/lock.h"
 #include "preload/real.h"
@@ -106,6 +108,7 @@ __attribute__((constructor)) static void early(void)
 {
 	config_get();
 }
+	dgram_find_inherited();
 
 static void choose_path(char out[static CONFIG_PATH_LEN])
 {

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "preload/address.h"
+#include "preload/dgram.h"
 #include "preload/hint.h"
 #include "preload/local.h"
 #include "preload/real.h"
@@ -154,6 +155,9 @@ static int disconnect(struct shim_sock *s)
 int shim_connect(struct shim_sock *s, const struct sockaddr *addr, socklen_t len)
 {
 	struct endpoint remote;
+
+	if (s->dgram)
+		return dgram_connect(s, addr, len);
 	int r = address_read(s->family, addr, len, &remote);
 
 	if (r == ADDRESS_UNSPEC)

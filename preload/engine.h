@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/ipc/dgram.h"
 #include "core/ipc/proto.h"
 
 /* What a greeted engine told us. */
@@ -16,6 +17,8 @@ struct engine_link {
 	uint8_t token[IPC_TOKEN_LEN];
 	struct sockaddr_un data; /* the name that sockets connect to */
 	socklen_t data_len;
+	struct sockaddr_un dgram; /* the name that datagram sockets connect to */
+	socklen_t dgram_len;
 	uint16_t mtu;
 };
 

@@ -15,6 +15,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "preload/dgram.h"
 #include "preload/exports.h"
 #include "preload/hint.h"
 #include "preload/io.h"
@@ -35,6 +36,8 @@ EXPORT int socket(int domain, int type, int protocol)
 {
 	int saved = errno;
 
+	if (dgram_captures(domain, type, protocol))
+		return finish(dgram_socket(domain, type, protocol), saved);
 	if (!shim_captures(domain, type, protocol))
 		return real.socket(domain, type, protocol);
 	return finish(shim_socket(domain, type, protocol), saved);

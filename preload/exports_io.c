@@ -2,11 +2,13 @@
  * The other half of exports.c: reading and writing. On an established connection each wrapper makes the program's
  * own system call and no other.
  */
+#include <errno.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "preload/dgram.h"
 #include "preload/exports.h"
 #include "preload/io.h"
 #include "preload/real.h"
@@ -15,8 +17,19 @@
 
 void __chk_fail(void) __attribute__((noreturn)); /* glibc's: "buffer overflow detected" */
 
+/* What a datagram call of ours returns, which is -errno for an error. */
+static ssize_t finish(ssize_t r, int saved_errno)
+{
+	errno = r < 0 ? (int)-r : saved_errno;
+	return r < 0 ? -1 : r;
+}
+
 EXPORT ssize_t read(int fd, void *buf, size_t n)
 {
+	if (dgram_is(fd)) {
+		int saved = errno;
+		return finish(dgram_recvfrom(fd, buf, n, 0, NULL, NULL), saved);
+	}
 	return io_before_recv(fd) ? io_after_recv(fd, real.read(fd, buf, n), 0) : -1;
 }
 
@@ -34,11 +47,19 @@ EXPORT ssize_t __read_chk(int fd, void *buf, size_t n, size_t room)
 
 EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)
 {
+	if (dgram_is(fd)) {
+		int saved = errno;
+		return finish(dgram_readv(fd, iov, n), saved);
+	}
 	return io_before_recv(fd) ? io_after_recv(fd, real.readv(fd, iov, n), 0) : -1;
 }
 
 EXPORT ssize_t recv(int fd, void *buf, size_t n, int flags)
 {
+	if (dgram_is(fd)) {
+		int saved = errno;
+		return finish(dgram_recvfrom(fd, buf, n, flags, NULL, NULL), saved);
+	}
 	ssize_t r;
 
 	if (!io_before_recv(fd))
@@ -56,6 +77,10 @@ EXPORT ssize_t __recv_chk(int fd, void *buf, size_t n, size_t room, int flags)
 EXPORT ssize_t recvfrom(
 	int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *len)
 {
+	if (dgram_is(fd)) {
+		int saved = errno;
+		return finish(dgram_recvfrom(fd, buf, n, flags, addr, len), saved);
+	}
 	ssize_t r;
 
 	if (!io_before_recv(fd))
@@ -84,6 +109,10 @@ EXPORT ssize_t __recvfrom_chk(
 
 EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
+	if (dgram_is(fd)) {
+		int saved = errno;
+		return finish(dgram_recvmsg(fd, msg, flags), saved);
+	}
 	ssize_t r;
 
 	if (!io_before_recv(fd))
@@ -107,6 +136,10 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 
 EXPORT int recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags, struct timespec *timeout)
 {
+	if (dgram_is(fd)) {
+		int saved = errno;
+		return (int)finish(dgram_recvmmsg(fd, msgs, n, flags, timeout), saved);
+	}
 	if (!io_before_recv(fd))
 		return -1;
 	int r = (int)io_after_recv(fd, real.recvmmsg(fd, msgs, n, flags, timeout), flags);
@@ -117,6 +150,10 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags, struct 
 
 EXPORT ssize_t write(int fd, const void *buf, size_t n)
 {
+	if (dgram_is(fd)) {
+		int saved = errno;
+		return finish(dgram_sendto(fd, buf, n, 0, NULL, 0), saved);
+	}
 	return io_before_send(fd, 0) ? io_after_send(fd, real.write(fd, buf, n), 0) : -1;
 }
 
@@ -127,11 +164,19 @@ EXPORT ssize_t __write(int fd, const void *buf, size_t n)
 
 EXPORT ssize_t writev(int fd, const struct iovec *iov, int n)
 {
+	if (dgram_is(fd)) {
+		int saved = errno;
+		return finish(dgram_writev(fd, iov, n), saved);
+	}
 	return io_before_send(fd, 0) ? io_after_send(fd, real.writev(fd, iov, n), 0) : -1;
 }
 
 EXPORT ssize_t send(int fd, const void *buf, size_t n, int flags)
 {
+	if (dgram_is(fd)) {
+		int saved = errno;
+		return finish(dgram_sendto(fd, buf, n, flags, NULL, 0), saved);
+	}
 	return io_before_send(fd, flags) ? io_after_send(fd, real.send(fd, buf, n, flags), flags)
 					 : -1;
 }
@@ -144,6 +189,10 @@ EXPORT ssize_t __send(int fd, const void *buf, size_t n, int flags)
 EXPORT ssize_t sendto(
 	int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr, socklen_t len)
 {
+	if (dgram_is(fd)) {
+		int saved = errno;
+		return finish(dgram_sendto(fd, buf, n, flags, addr, len), saved);
+	}
 	ssize_t r;
 
 	if (io_fast_open(fd, addr, len, flags, &r))
@@ -158,6 +207,10 @@ EXPORT ssize_t sendto(
 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
+	if (dgram_is(fd)) {
+		int saved = errno;
+		return finish(dgram_sendmsg(fd, msg, flags), saved);
+	}
 	struct msghdr bare;
 	ssize_t r;
 
@@ -178,6 +231,10 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 
 EXPORT int sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
 {
+	if (dgram_is(fd)) {
+		int saved = errno;
+		return (int)finish(dgram_sendmmsg(fd, msgs, n, flags), saved);
+	}
 	return io_before_send(fd, flags)
 		       ? (int)io_after_send(fd, real.sendmmsg(fd, msgs, n, flags), flags)
 		       : -1;

@@ -15,7 +15,7 @@ enum { CHUNK = 1024, CHUNKS = 1024 }; /* the kernel's default fs.nr_open is 2^20
 /* Two words, so that a reader can see a mixture of two hints; hint_holds() sorts that out. */
 struct entry {
 	_Atomic uint64_t cookie;
-	_Atomic uint32_t word; /* kind | lowered << 8 | lingers << 9 | more << 10 | table << 16 */
+	_Atomic uint32_t word; /* kind | lowered << 8 | lingers << 9 | more << 10 | v6 << 11 | table << 16 */
 };
 
 static struct entry *_Atomic chunks[CHUNKS];
@@ -55,6 +55,7 @@ struct hint hint_get(int fd)
 		.lowered = word >> 8 & 1,
 		.lingers = word >> 9 & 1,
 		.more = word >> 10 & 1,
+		.v6 = word >> 11 & 1,
 		.table = (uint8_t)(word >> 16),
 		.cookie = atomic_load_explicit(&e->cookie, memory_order_relaxed),
 	};
@@ -70,7 +71,7 @@ void hint_set(int fd, struct hint h)
 	atomic_store_explicit(&e->cookie, h.cookie, memory_order_relaxed);
 	atomic_store_explicit(&e->word,
 		(uint32_t)h.kind | (uint32_t)h.lowered << 8 | (uint32_t)h.lingers << 9 |
-			(uint32_t)h.more << 10 | (uint32_t)h.table << 16,
+			(uint32_t)h.more << 10 | (uint32_t)h.v6 << 11 | (uint32_t)h.table << 16,
 		memory_order_release);
 }
 

@@ -24,11 +24,13 @@ enum hint_kind {
 	HINT_CONNECTING, /* connect() was called and has not yet told the outcome */
 	HINT_FAILED,     /* connect() has told its failure: the next one starts over */
 	HINT_OPEN,       /* connected, by us or accepted */
+	HINT_DGRAM,      /* a datagram socket, in whatever state; `lowered`: it has sent something */
 };
 
 struct hint {
 	enum hint_kind kind;
 	bool lowered;  /* the real SO_SNDBUF is still at its minimum */
+	bool v6;       /* DGRAM: an AF_INET6 socket */
 	bool lingers;  /* SO_LINGER with a time: close() has to wait */
 	bool more;     /* the last send said MSG_MORE */
 	uint8_t table; /* index for table_at() */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "core/ipc/dgram.h"
 #include "core/ipc/proto.h"
 #include "preload/engine.h"
 #include "preload/hint.h"
@@ -76,6 +77,23 @@ static bool identify_fresh(struct shim_sock *s)
 	return true;
 }
 
+/* Its hint says what the table does not know yet; one without a hint gets it. */
+static void note_dgram(struct shim_sock *s)
+{
+	struct hint h = hint_get(s->fd);
+
+	if (h.kind == HINT_DGRAM && h.cookie == s->cookie) {
+		s->family = h.v6 ? AF_INET6 : AF_INET;
+		return;
+	}
+	shim_refresh(s);
+	hint_set(s->fd, (struct hint){.kind = HINT_DGRAM,
+				.lowered = true,
+				.v6 = s->family == AF_INET6,
+				.table = (uint8_t)s->instance,
+				.cookie = s->cookie});
+}
+
 bool shim_identify(int fd, struct shim_sock *s)
 {
 	int saved_errno = errno;
@@ -92,11 +110,29 @@ bool shim_identify(int fd, struct shim_sock *s)
 		s->kind = SHIM_ENGAGED;
 		s->cookie = raw_cookie(fd);
 		s->instance = find_instance(id);
+		s->dgram = ipc_is_dgram_name(name.sun_path, len - offsetof(struct sockaddr_un, sun_path));
+		memcpy(s->id, id, sizeof s->id);
+		if (s->dgram)
+			note_dgram(s);
 		shim_refresh(s);
 		ours = true;
 	}
 	errno = saved_errno;
 	return ours;
+}
+
+void shim_from_hint(int fd, struct shim_sock *s)
+{
+	struct hint h = hint_get(fd);
+
+	*s = (struct shim_sock){.fd = fd,
+		.kind = SHIM_ENGAGED,
+		.cookie = h.cookie,
+		.family = h.v6 ? AF_INET6 : AF_INET,
+		.instance = h.table,
+		.dgram = true};
+	instance_id(h.table, s->id);
+	shim_refresh(s);
 }
 
 int64_t shim_option(const struct shim_sock *s, enum ipc_option o)

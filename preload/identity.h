@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "core/ipc/proto.h"
 #include "core/ipc/table.h"
 #include "preload/fresh.h"
 
@@ -24,6 +25,8 @@ struct shim_sock {
 	uint16_t family; /* AF_INET or AF_INET6 */
 	struct fresh fresh;
 	int instance; /* ENGAGED: index of the engine, -1: not reachable */
+	bool dgram;   /* ENGAGED: a datagram socket, everything about it is in dgram.h */
+	char id[IPC_INSTANCE_LEN]; /* ENGAGED: of the engine */
 	bool known;   /* ENGAGED: `info` is valid */
 	struct ipc_sock_info info;
 };
@@ -42,6 +45,9 @@ enum {
  * if it runs; none is started.
  */
 bool shim_identify(int fd, struct shim_sock *out);
+
+/* A datagram socket whose hint has just been found to hold: no system call. */
+void shim_from_hint(int fd, struct shim_sock *out);
 
 /* Reads the table again; until the slot appears (the engine has not got to the request), at most a second. */
 void shim_refresh(struct shim_sock *s);

@@ -24,6 +24,14 @@ const struct ipc_table *instance_table(unsigned index)
 		       : NULL;
 }
 
+bool instance_id(unsigned index, char out[static IPC_INSTANCE_LEN])
+{
+	if (!instance_table(index))
+		return false;
+	memcpy(out, instances[index].id, IPC_INSTANCE_LEN);
+	return true;
+}
+
 static int find_locked(const char id[static IPC_INSTANCE_LEN])
 {
 	for (int i = 0; i < INSTANCE_MAX; i++) {

@@ -6,6 +6,7 @@
 #ifndef TEECEE_PRELOAD_INSTANCE_H
 #define TEECEE_PRELOAD_INSTANCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,9 @@ int instance_add(const char id[static IPC_INSTANCE_LEN], int table_fd, uint64_t 
 
 /* The index, or -1. */
 int instance_find(const char id[static IPC_INSTANCE_LEN]);
+
+/* Copies the engine's id; false: no such index. */
+bool instance_id(unsigned index, char out[static IPC_INSTANCE_LEN]);
 
 /* NULL: no such index. Never unmapped, at most replaced. */
 const struct ipc_table *instance_table(unsigned index);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/ipc/unix_diag.h"
+#include "preload/dgram.h"
 #include "preload/real.h"
 #include "preload/sock.h"
 #include "preload/usermem.h"
@@ -44,6 +45,8 @@ int shim_ioctl(struct shim_sock *s, unsigned long request, void *arg)
 	bool listening = s->kind == SHIM_ENGAGED && s->known && s->info.tcp_state == STATE_LISTEN;
 	int n;
 
+	if (s->dgram && (request == FIONREAD || request == SIOCOUTQ || request == SIOCOUTQNSD))
+		return dgram_ioctl(s, request, arg);
 	switch (request) {
 	case FIONREAD: /* of a listener it would count connections, in bytes */
 		return listening ? -EINVAL : raw_result(real.ioctl(s->fd, request, arg));

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/base/bytes.h"
+#include "preload/dgram.h"
 #include "preload/engine.h"
 #include "preload/hint.h"
 #include "preload/real.h"
@@ -136,6 +137,8 @@ int shim_getsockopt(struct shim_sock *s, int level, int name, void *value, sockl
 {
 	int o = ipc_option_find(level, name);
 
+	if (s->dgram)
+		return dgram_getsockopt(s, level, name, value, len);
 	if (level == IPPROTO_IPV6 && s->family != AF_INET6)
 		return -EOPNOTSUPP;
 	if (o >= 0)
@@ -201,6 +204,8 @@ int shim_setsockopt(struct shim_sock *s, int level, int name, const void *value,
 	int64_t v;
 	int o = ipc_option_find(level, name);
 
+	if (s->dgram)
+		return dgram_setsockopt(s, level, name, value, len);
 	if (level == IPPROTO_IPV6 && s->family != AF_INET6)
 		return -ENOPROTOOPT;
 	if (o < 0 && level == SOL_SOCKET)

@@ -7,6 +7,7 @@
 #include "core/base/log.h"
 #include "preload/address.h"
 #include "preload/config.h"
+#include "preload/dgram.h"
 #include "preload/engine.h"
 #include "preload/hint.h"
 #include "preload/local.h"
@@ -25,7 +26,7 @@ bool shim_captures(int domain, int type, int protocol)
 }
 
 /* The person hears once why nothing works. */
-static bool config_is_sound(void)
+bool shim_config_is_sound(void)
 {
 	static atomic_flag told = ATOMIC_FLAG_INIT;
 	const struct config *c = config_get();
@@ -39,7 +40,7 @@ static bool config_is_sound(void)
 
 int shim_socket(int domain, int type, int protocol)
 {
-	if (!config_is_sound())
+	if (!shim_config_is_sound())
 		return -ENETDOWN;
 	/* What a kernel without it says: everybody who asks for MPTCP then takes TCP. */
 	if (protocol == IPPROTO_MPTCP)
@@ -94,6 +95,9 @@ void shim_note(const struct shim_sock *s, enum hint_kind kind, bool lowered)
 int shim_bind(struct shim_sock *s, const struct sockaddr *addr, socklen_t len)
 {
 	struct endpoint local;
+
+	if (s->dgram)
+		return dgram_bind(s, addr, len);
 	int r = address_read(s->family, addr, len, &local);
 
 	/* Linux lets AF_UNSPEC pass for AF_INET when the address is 0.0.0.0, for old programs. */
@@ -126,6 +130,8 @@ int shim_bind(struct shim_sock *s, const struct sockaddr *addr, socklen_t len)
 
 int shim_listen(struct shim_sock *s, int backlog)
 {
+	if (s->dgram)
+		return -EOPNOTSUPP;
 	if (s->kind == SHIM_ENGAGED) {
 		if (!s->known || s->info.use != IPC_SLOT_LIVE)
 			return s->known ? -EINVAL : -ENETDOWN;
@@ -146,6 +152,8 @@ int shim_listen(struct shim_sock *s, int backlog)
 
 int shim_shutdown(struct shim_sock *s, int how)
 {
+	if (s->dgram)
+		return dgram_shutdown(s, how);
 	if (how < SHUT_RD || how > SHUT_RDWR)
 		return -EINVAL;
 	bool connected = s->kind == SHIM_ENGAGED && s->known && s->info.tcp_state != STATE_CLOSED;
@@ -170,12 +178,16 @@ static void look_up(struct shim_sock *s)
 
 int shim_getsockname(struct shim_sock *s, struct sockaddr *addr, socklen_t *len)
 {
+	if (s->dgram)
+		return dgram_getsockname(s, addr, len);
 	look_up(s);
 	return address_give(s->family, &s->info.local, addr, len);
 }
 
 int shim_getpeername(struct shim_sock *s, struct sockaddr *addr, socklen_t *len)
 {
+	if (s->dgram)
+		return dgram_getpeername(s, addr, len);
 	look_up(s);
 	bool connected = s->kind == SHIM_ENGAGED && s->known && s->info.use == IPC_SLOT_LIVE &&
 			 s->info.tcp_state != STATE_CLOSED && s->info.tcp_state != STATE_SYN_SENT &&

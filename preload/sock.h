@@ -14,6 +14,7 @@
 /* sock.c */
 bool shim_captures(int domain, int type, int protocol);
 int shim_socket(int domain, int type, int protocol);
+bool shim_config_is_sound(void); /* if not, the person has been told */
 int shim_bind(struct shim_sock *s, const struct sockaddr *addr, socklen_t len);
 int shim_listen(struct shim_sock *s, int backlog);
 int shim_shutdown(struct shim_sock *s, int how);

@@ -27,8 +27,7 @@ static void copy_description(int from, int to)
 		raw_fcntl(to, F_SETOWN, owner);
 }
 
-/* `with` becomes `fd`; -errno leaves everything as it was. */
-static int put_in_place(int with, int fd)
+int swap_in(int with, int fd)
 {
 	struct epoll_saved saved;
 	int fd_flags = raw_fcntl(fd, F_GETFD, 0);
@@ -67,7 +66,7 @@ int swap_to_kernel(const struct shim_sock *s)
 	if (fd < 0)
 		return fd;
 	apply_options(s, fd);
-	int r = put_in_place(fd, s->fd);
+	int r = swap_in(fd, s->fd);
 	if (r < 0)
 		return r;
 	fresh_drop(s->cookie);
@@ -89,7 +88,7 @@ int swap_to_fresh(struct shim_sock *s)
 	}
 	int r = fresh_add(&f);
 	if (r == 0)
-		r = put_in_place(fd, s->fd);
+		r = swap_in(fd, s->fd);
 	else
 		raw_close(fd);
 	if (r < 0)

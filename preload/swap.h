@@ -7,6 +7,12 @@
 
 #include "preload/identity.h"
 
+/*
+ * `with` becomes `fd`, and has what is `fd`'s: O_NONBLOCK, close-on-exec, time limits, epoll
+ * registrations. -errno leaves everything as it was, but `with` is closed.
+ */
+int swap_in(int with, int fd);
+
 /* Options, O_NONBLOCK, close-on-exec, time limits and epoll registrations are kept. 0 or -errno. */
 int swap_to_kernel(const struct shim_sock *s);
 

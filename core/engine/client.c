@@ -77,6 +77,7 @@ static void welcome(struct engine *e, struct client *c)
 	c->welcome = true;
 	if (ipc_send_fd(c->src.fd, &w, sizeof(w), e->table_fd, MSG_DONTWAIT) < 0)
 		client_free(e, c);
+	table_describe(e, w.mtu);
 }
 
 static const char *mac_text(

@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "core/engine/dgram.h"
 #include "core/engine/sock.h"
 #include "core/ipc/unix_diag.h"
 
@@ -176,6 +177,10 @@ void conn_serve(struct engine *e, struct sock *s)
 	bool gone = events & (EPOLLHUP | EPOLLERR);
 
 	s->events &= EPOLLHUP | EPOLLRDHUP;
+	if (s->is_dgram) {
+		dgram_serve(e, s, events);
+		return;
+	}
 	switch ((enum sock_state)s->state) {
 	case ST_REQUEST:
 		if (gone)
@@ -199,6 +204,7 @@ void conn_serve(struct engine *e, struct sock *s)
 	case ST_STREAM:
 		serve_stream(e, s, events);
 		break;
+	case ST_DGRAM:
 	case ST_CLOSING:
 	case ST_DEAD:
 		break;

@@ -41,9 +41,11 @@
 
 #include "core/base/list.h"
 #include "core/base/time.h"
+#include "core/ipc/dgram.h"
 #include "core/ipc/proto.h"
 #include "core/ipc/settings.h"
 #include "core/ipc/table.h"
+#include "core/stack/dgram.h"
 #include "core/stack/stack.h"
 #include "core/stack/tcp.h"
 
@@ -87,8 +89,8 @@ struct engine {
 	char instance[IPC_INSTANCE_LEN];
 
 	int epoll;
-	struct source control, data, link, signals;
-	bool data_paused; /* no fd left: the data name is not accepted from */
+	struct source control, data, dgrams, link, signals;
+	bool data_paused; /* no fd left: neither data nor dgrams is accepted from */
 
 	struct host *host; /* NULL in tests that bring their own stack */
 	struct stack *stack;
@@ -112,6 +114,7 @@ struct engine {
 	unsigned nclients, nsocks, fd_limit;
 
 	nsec now;
+	struct list blocked;   /* datagram sockets that wait for the link */
 	nsec idle_since; /* NSEC_NEVER: busy */
 	nsec linger_at;  /* next look at `lingering` */
 	nsec retry_at;   /* next try for those who wait for an fd */
@@ -123,6 +126,7 @@ struct engine {
 
 /* Everything but names, link and table; the engine is all zero before. */
 void engine_init(struct engine *e, const struct settings *settings);
+	uint8_t message[sizeof(struct ipc_dgram) + IPC_DGRAM_DATA_MAX];
 
 /*
  * startup.c: 0, or a positive errno with one line in `error`. engine_claim_name makes us the one
@@ -170,6 +174,7 @@ bool table_claim(struct engine *e, struct sock *s, uint64_t cookie); /* false: t
 struct sock *table_sock(const struct engine *e, uint64_t cookie);
 void table_flush(struct engine *e);
 
+void table_describe(struct engine *e, uint16_t mtu); /* address and way out, for the shims */
 /* The slot, now. */
 void table_write(struct engine *e, struct sock *s);
 

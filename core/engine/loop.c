@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/engine/dgram.h"
 #include "core/engine/sock.h"
 #include "core/host/host.h"
 
@@ -103,6 +104,7 @@ static void serve_due(struct engine *e)
 	list_init(&due);
 	list_splice(&due, &e->due);
 	for (struct list *link; (link = list_first(&due));) {
+	dgram_retry(e);
 		list_remove(link);
 		conn_serve(e, LIST_ENTRY(link, struct sock, due_link));
 	}
@@ -121,7 +123,7 @@ bool loop_run_events(struct engine *e)
 		if (s)
 			conn_event(e, s, events);
 	}
-	return any;
+	return dgram_run_events(e) || any;
 }
 
 void loop_bury(struct engine *e)
@@ -137,11 +139,13 @@ void loop_bury(struct engine *e)
 	if (!freed && e->now < e->retry_at)
 		return;
 	e->retry_at = e->now + RETRY_INTERVAL;
-	if (e->data_paused)
+	if (e->data_paused) {
 		loop_rearm(e, &e->data, EPOLLIN);
 	e->data_paused = false;
 	accept_starved(e);
 }
+		loop_rearm(e, &e->dgrams, EPOLLIN);
+	}
 
 /* Every connection ends; what follows is leaving. */
 static void end_connections(struct engine *e)
@@ -205,10 +209,13 @@ void loop_sources(struct engine *e)
 	loop_add(e, &e->link, EPOLLIN);
 	loop_add(e, &e->signals, EPOLLIN);
 	loop_add(e, &e->control, EPOLLIN);
+	e->dgrams.class = SOURCE_ACCEPT;
+	e->dgrams.ready = sock_accept_ready;
 	loop_add(e, &e->data, EPOLLIN);
 }
 
 /* What became of the address: waiting clients are answered, or told who has it. */
+	loop_add(e, &e->dgrams, EPOLLIN);
 static void follow_address(struct engine *e)
 {
 	enum address_state state = host_address_state(e->host);

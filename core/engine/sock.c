@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/engine/dgram.h"
 #include "core/engine/sock.h"
 
 enum { ACCEPTS_PER_TURN = 512 };
@@ -84,6 +85,8 @@ void sock_free(struct engine *e, struct sock *s, int error)
 	if (s->tcp)
 		tcp_close(s->tcp, e->now);
 	s->tcp = NULL;
+	if (s->dgram)
+		dgram_drop(e, s);
 	list_remove(&s->due_link);
 	list_remove(&s->linger_link);
 	list_remove(&s->starved_link);
@@ -114,9 +117,10 @@ static void pause_accepting(struct engine *e)
 	e->counters.accept_failures++;
 	e->data_paused = true;
 	loop_rearm(e, &e->data, 0);
+	loop_rearm(e, &e->dgrams, 0);
 }
 
-static void newcomer(struct engine *e, int fd)
+static void newcomer(struct engine *e, int fd, bool is_dgram)
 {
 	struct sock *s;
 	uid_t uid;
@@ -126,7 +130,7 @@ static void newcomer(struct engine *e, int fd)
 		close(fd);
 		return;
 	}
-	if (pid == e->pid && uid == e->uid) {
+	if (pid == e->pid && uid == e->uid && !is_dgram) {
 		accept_adopt(e, fd);
 		return;
 	}
@@ -138,6 +142,7 @@ static void newcomer(struct engine *e, int fd)
 	s->foreign = uid != e->uid;
 	s->refuse = fds_left(e) < ENGINE_FD_RESERVE || e->nsocks > ENGINE_SOCKS_MAX ? ENFILE : 0;
 	sock_due(e, s);
+	s->is_dgram = is_dgram;
 }
 
 void sock_accept_ready(struct engine *e, struct source *src, uint32_t events)
@@ -146,11 +151,11 @@ void sock_accept_ready(struct engine *e, struct source *src, uint32_t events)
 		int fd = -1;
 
 		if (fds_left(e) > ENGINE_FD_LAST)
-			fd = accept4(e->data.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+			fd = accept4(src->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		else
 			errno = EMFILE;
 		if (fd >= 0)
-			newcomer(e, fd);
+			newcomer(e, fd, src == &e->dgrams);
 		else if (errno == EAGAIN)
 			return;
 		else if (errno != ECONNABORTED && errno != EINTR)

@@ -7,6 +7,9 @@
  *	                       │ LISTEN              └──────────► freed          │ accepted connections
  *	                       └────────► LISTENING ─────────────────────────────┘ begin here
  *
+ * One accepted from the datagram name becomes ST_DGRAM with its first message and stays so until
+ * its program closes (dgram.c); nothing of what follows is about those.
+ *
  * THE RESIDUAL BYTE. The last byte that the program sent is never consumed while its connection
  * lives, so that the kernel turns whatever ends us into ECONNRESET on the program's side. `held`
  * counts the bytes at the head of the AF_UNIX queue that were forwarded already (or are padding)
@@ -58,14 +61,23 @@
 
 #include "core/engine/engine.h"
 
-enum sock_state { ST_REQUEST, ST_CONNECTING, ST_STREAM, ST_LISTENING, ST_CLOSING, ST_DEAD };
+enum sock_state {
+	ST_REQUEST,
+	ST_CONNECTING,
+	ST_STREAM,
+	ST_LISTENING,
+	ST_CLOSING,
+	ST_DGRAM,
+	ST_DEAD
+};
 enum sock_send { SEND_OPEN, SEND_ENDING, SEND_SHUT };
 enum sock_recv { RECV_OPEN, RECV_DISCARD, RECV_SHUT };
 
 struct sock {
 	struct source src;
 	struct list link; /* engine.socks, then engine.dead */
-	struct list due_link, dirty_link, unsettled_link, linger_link, starved_link;
+	struct list due_link, dirty_link, unsettled_link, linger_link;
+	struct list starved_link; /* in engine.starved, or engine.blocked */
 	struct tcp *tcp; /* ours to close; NULL: none yet */
 	struct ipc_slot *slot;
 	uint64_t cookie;
@@ -92,12 +104,20 @@ struct sock {
 	int in_hand_fd;       /* that end, or -1 */
 };
 
+	/* Of a datagram socket. */
+	bool is_dgram;       /* came by the datagram name */
+	uint8_t kind;        /* enum ipc_kind */
+	bool dgram_told;     /* dgram_error went into the program's queue */
+	int dgram_error;     /* positive errno: what the table shows as pending */
+	struct dgram *dgram; /* ours to close */
+	struct waiting *kept; /* a message that met a full link */
+
 /* sock.c */
 
 /* Takes fd. NULL: no memory, fd is closed. */
 struct sock *sock_new(struct engine *e, int fd);
 
-/* The data name has newcomers. */
+/* The data name or the datagram name has newcomers. */
 void sock_accept_ready(struct engine *e, struct source *src, uint32_t events);
 
 void sock_due(struct engine *e, struct sock *s);   /* to be served in this turn, or the next */

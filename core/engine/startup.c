@@ -34,24 +34,22 @@ void engine_init(struct engine *e, const struct settings *settings)
 	e->uid = geteuid();
 	e->pid = getpid();
 	e->epoll = e->table_fd = -1;
-	e->control.fd = e->data.fd = e->link.fd = e->signals.fd = -1;
+	e->control.fd = e->data.fd = e->dgrams.fd = e->link.fd = e->signals.fd = -1;
 	struct list *lists[] = {&e->clients, &e->socks, &e->due, &e->dirty, &e->unsettled,
-		&e->lingering, &e->selfs, &e->starved, &e->dead};
+		&e->lingering, &e->selfs, &e->starved, &e->blocked, &e->dead};
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		list_init(lists[i]);
 	e->linger_at = e->leave_at = NSEC_NEVER;
 	e->idle_since = NSEC_NEVER;
 }
 
-static int listen_on(struct engine *e, int type, const char *instance)
+static int listen_on(int type, const struct sockaddr_un *name, socklen_t len)
 {
-	struct sockaddr_un name;
-	socklen_t len = ipc_name(&name, &e->settings, e->uid, instance);
 	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return -1;
-	if (bind(fd, (struct sockaddr *)&name, len) == 0 && listen(fd, ENGINE_BACKLOG) == 0)
+	if (bind(fd, (const struct sockaddr *)name, len) == 0 && listen(fd, ENGINE_BACKLOG) == 0)
 		return fd;
 	int err = errno;
 	close(fd);
@@ -61,7 +59,10 @@ static int listen_on(struct engine *e, int type, const char *instance)
 
 int engine_claim_name(struct engine *e, char error[static IPC_TEXT_LEN])
 {
-	e->control.fd = listen_on(e, SOCK_SEQPACKET, NULL);
+	struct sockaddr_un name;
+	socklen_t len = ipc_name(&name, &e->settings, e->uid, NULL);
+
+	e->control.fd = listen_on(SOCK_SEQPACKET, &name, len);
 	return e->control.fd < 0 ? fail(error, "cannot listen for programs") : 0;
 }
 
@@ -194,14 +195,19 @@ static int open_parts(struct engine *e, char error[static IPC_TEXT_LEN])
 	if (sodium_init() < 0)
 		return fail(error, "libsodium");
 	make_secrets(e);
+	struct sockaddr_un name;
+	socklen_t len;
 	e->fd_limit = raise_fd_limit();
 	keep_heap();
 	if (catch_signals(e) || loop_open(e))
 		return fail(error, "cannot start");
 	if ((errno = table_open(e, e->fd_limit)))
 		return fail(error, "cannot make the table of sockets");
-	e->data.fd = listen_on(e, SOCK_STREAM, e->instance);
-	if (e->data.fd < 0)
+	len = ipc_name(&name, &e->settings, e->uid, e->instance);
+	e->data.fd = listen_on(SOCK_STREAM, &name, len);
+	len = ipc_dgram_name(&name, &e->settings, e->uid, e->instance);
+	e->dgrams.fd = listen_on(SOCK_SEQPACKET, &name, len);
+	if (e->data.fd < 0 || e->dgrams.fd < 0)
 		return fail(error, "cannot listen for connections");
 	err = open_host(e, error);
 	if (err)
@@ -237,6 +243,7 @@ void engine_stop(struct engine *e)
 		loop_run_events(e);
 	}
 	LIST_FOR_EACH (link, &e->socks)
+	close_fd(&e->dgrams.fd);
 		sock_free(e, LIST_ENTRY(link, struct sock, link), ENETDOWN);
 	if (e->host) {
 		host_poll(e->host, e->now);

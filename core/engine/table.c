@@ -13,12 +13,14 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <linux/tcp.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "core/engine/dgram.h"
 #include "core/engine/sock.h"
 #include "core/engine/tcp_info.h"
 
@@ -99,6 +101,14 @@ void table_close(struct engine *e)
 	e->table_fd = -1;
 }
 
+void table_describe(struct engine *e, uint16_t mtu)
+{
+	e->table->address = *stack_address(e->stack);
+	e->table->has_gateway = !ipaddr_is_any(stack_gateway(e->stack));
+	e->table->mtu = mtu;
+	e->table->ifindex = if_nametoindex(e->settings.iface);
+}
+
 struct sock *table_sock(const struct engine *e, uint64_t cookie)
 {
 	const struct ipc_slot *slot = ipc_table_find(e->table, cookie);
@@ -132,6 +142,7 @@ void table_write(struct engine *e, struct sock *s)
 		return;
 	info = ipc_slot_begin(s->slot);
 	info->family = s->family;
+	info->kind = IPC_KIND_TCP;
 	info->tcp_state = tcp_info_state(TCPS_CLOSED);
 	if (s->tcp) {
 		tcp_get_stats(s->tcp, &stats);
@@ -143,6 +154,8 @@ void table_write(struct engine *e, struct sock *s)
 		info->remote = *tcp_remote(s->tcp);
 		info->unsent = tcp_send_queued(s->tcp);
 	}
+	if (s->dgram)
+		dgram_fill(s, info);
 	ipc_slot_end(s->slot);
 	list_remove(&s->unsettled_link);
 	if (s->tcp && info->unsent > 0)

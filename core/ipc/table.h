@@ -30,11 +30,12 @@ struct ipc_sock_info {
 	/* Linux's numbers: 1 ESTABLISHED … 10 LISTEN 11 CLOSING (netinet/tcp.h) */
 	uint8_t tcp_state;
 	uint16_t family;   /* AF_INET or AF_INET6 */
-	int32_t error;     /* positive errno that ended the connection, 0: none */
+	/* positive errno that ended the connection, or waits for a datagram socket; 0: none */
+	int32_t error;
 	struct endpoint local, remote;
-	uint32_t pad;
+	uint32_t kind;     /* enum ipc_kind (dgram.h) */
 	uint64_t unsent;   /* SIOCOUTQ: bytes in the engine that the peer has not acknowledged */
-	int64_t option[IPC_OPT_COUNT];
+	int64_t option[IPC_OPT_COUNT]; /* by enum ipc_option, or ipc_dgram_option */
 	uint32_t tcp_info_len;
 	uint32_t pad1;
 	uint8_t tcp_info[IPC_TCP_INFO_LEN]; /* struct tcp_info of <linux/tcp.h> */
@@ -51,7 +52,12 @@ struct ipc_table {
 	uint32_t nsets; /* a power of two */
 	uint32_t slot_size;
 	_Atomic uint32_t alive; /* for ipc_table_is_alive */
-	uint32_t pad[11];
+	/* What a shim checks before it sends a datagram. */
+	struct ipnet address; /* ours */
+	uint8_t has_gateway;
+	uint16_t mtu;
+	uint32_t ifindex;
+	uint32_t pad[5];
 	struct ipc_slot slot[]; /* nsets * IPC_TABLE_WAYS */
 };
 

@@ -220,7 +220,7 @@ int dgram_send(struct dgram *d, const struct dgram_out *out, nsec now)
 	if (!decide_df(d, &x, IPV4_HDR_LEN + head + x.len))
 		return too_long(d, &x, now);
 	if (!d->bound && dgram_port_bind(d, &(struct endpoint){d->local.addr, 0}) < 0)
-		return -EAGAIN;
+		return -ENOBUFS; /* no port left; Linux's EAGAIN would be taken for a full link */
 	err = build(d, &x);
 	return err ? err : emit(d, &x, now);
 }

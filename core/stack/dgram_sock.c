@@ -115,8 +115,8 @@ int dgram_bind(struct dgram *d, const struct endpoint *local)
 
 	if (d->bound)
 		return -EINVAL;
-	if (!ipaddr_is_any(&local->addr) && !ipaddr_equal(&local->addr, &s->address.addr) &&
-		(!group || d->kind == DGRAM_PING))
+	if (!ipaddr_is_any(&local->addr) && !ipaddr_is_loopback(&local->addr) &&
+		!ipaddr_equal(&local->addr, &s->address.addr) && (!group || d->kind == DGRAM_PING))
 		return -EADDRNOTAVAIL;
 	int err = dgram_port_bind(d, local);
 	if (err)

@@ -81,6 +81,11 @@ void stack_set_gateway(struct stack *s, const struct ipaddr *gateway)
 	s->gateway = *gateway;
 }
 
+const struct ipaddr *stack_gateway(const struct stack *s)
+{
+	return &s->gateway;
+}
+
 void stack_input(struct stack *s, const struct rx_frame *f, nsec now)
 {
 	struct eth_hdr eth;

@@ -116,6 +116,7 @@ void stack_claim(struct stack *s, const struct ipnet *address, enum probe_timing
 enum address_state stack_address_state(const struct stack *s, struct macaddr *holder);
 const struct ipnet *stack_address(const struct stack *s);
 void stack_set_gateway(struct stack *s, const struct ipaddr *gateway);
+const struct ipaddr *stack_gateway(const struct stack *s); /* unspecified: none */
 
 /* A frame came in. It is parsed, acted on, and not kept. */
 void stack_input(struct stack *s, const struct rx_frame *f, nsec now);
