@@ -93,6 +93,7 @@ static void init(void)
 	if (config.error == 0)
 		keep_environment(environ);
 	find_library();
+	attach_init(&config.settings);
 	if (config.settings.engine[0] && !realpath(config.settings.engine, path_given))
 		snprintf(path_given, sizeof path_given, "%s", config.settings.engine);
 	errno = saved_errno;

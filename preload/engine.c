@@ -21,6 +21,7 @@
 
 #include "core/base/bytes.h"
 #include "core/base/log.h"
+#include "preload/attach.h"
 #include "preload/config.h"
 #include "preload/instance.h"
 #include "preload/lock.h"
@@ -235,6 +236,8 @@ static int meet(struct channel *c, const struct settings *s, char text[static IP
 		r = -ENETDOWN;
 	} else if (r == 0) {
 		r = greet(c, s, text);
+		if (r == 0)
+			r = attach_all(c->fd, s, text);
 	} else if (r != -ECONNREFUSED) {
 		snprintf(text, IPC_TEXT_LEN, "cannot talk to the engine: connect: %s",
 			strerrordesc_np(-r));
@@ -296,11 +299,10 @@ int engine_get(bool may_start, struct engine_link *out)
 		r = may_start ? meet_or_start(&c, &s, text) : meet(&c, &s, text);
 		pthread_setcancelstate(cancel, &cancel);
 	}
-	if (r < 0) {
-		if (may_start && text[0])
-			tell(text);
+	if (may_start && text[0])
+		tell(text); /* why not, or a note about how */
+	if (r < 0)
 		return r;
-	}
 	*out = c.link;
 	channel_keep(&c);
 	return 0;

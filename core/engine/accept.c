@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "core/engine/sock.h"
+#include "core/engine/watch.h"
 
 /* A message with an fd is charged 768 bytes; setsockopt doubles. */
 enum { UNTAKEN_MAX = 64, UNTAKEN_SNDBUF = UNTAKEN_MAX * 768 / 2 };
@@ -135,6 +136,8 @@ void accept_adopt(struct engine *e, int fd)
 		l->on_the_way = false;
 	if (s && l && furnish(e, s, l, self->fd)) {
 		s->tcp = self->tcp;
+		s->pid = l->pid;
+		watch_owner(e, s);
 		tcp_set_user(s->tcp, s);
 		table_write(e, s);
 		l->in_hand = s;

@@ -13,7 +13,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/engine/snapshot.h"
 #include "core/engine/sock.h"
+#include "core/engine/watch.h"
 #include "core/host/host.h"
 
 enum { MESSAGES_PER_TURN = 256, ACCEPTS_PER_TURN = 256 };
@@ -25,10 +27,12 @@ struct client {
 	bool welcome; /* WELCOME was sent */
 	bool waiting; /* HELLO came, the address is not ours yet */
 	struct ipc_hello hello;
+	struct client_watch watch;
 };
 
 static void client_free(struct engine *e, struct client *c)
 {
+	watch_leave(e, &c->watch);
 	close(c->src.fd);
 	list_remove(&c->link);
 	free(c);
@@ -192,10 +196,49 @@ static void hello(struct engine *e, struct client *c, const struct ipc_hello *h)
 		answer(e, c);
 }
 
-/* One message; false when `c` is gone. */
-static bool serve_message(struct engine *e, struct client *c, const void *data, size_t len)
+/* The answer to an ATTACH or a SNAPSHOT; a client that does not read it is no client. */
+static bool send_result(struct engine *e, struct client *c, const struct ipc_result *r, int fd)
+{
+	bool sent = ipc_send_fd(c->src.fd, r, sizeof(*r), fd, MSG_DONTWAIT) == sizeof(*r);
+
+	if (!sent)
+		client_free(e, c);
+	return sent;
+}
+
+static bool attach(struct engine *e, struct client *c, const struct ipc_attach *m, int fd)
+{
+	struct ipc_result r = {.h = ipc_header(IPC_RESULT, sizeof(r))};
+	struct ipc_attach copy = *m;
+
+	copy.text[sizeof(copy.text) - 1] = '\0';
+	watch_attach(e, &c->watch, &copy, fd, &r);
+	return send_result(e, c, &r, -1);
+}
+
+static bool snapshot(struct engine *e, struct client *c)
+{
+	struct ipc_result r = {.h = ipc_header(IPC_RESULT, sizeof(r))};
+	int fd = snapshot_take(e);
+
+	r.error = fd < 0 ? -fd : 0;
+	bool sent = send_result(e, c, &r, fd);
+	if (fd >= 0)
+		close(fd);
+	return sent;
+}
+
+/* One message, with its fd or -1, which is taken; false when `c` is gone. */
+static bool serve_message(struct engine *e, struct client *c, const void *data, size_t len, int fd)
 {
 	bool gone = false;
+
+	if (c->welcome && ipc_check(data, len, IPC_ATTACH, sizeof(struct ipc_attach)))
+		return attach(e, c, data, fd);
+	if (fd >= 0)
+		close(fd);
+	if (c->welcome && ipc_check(data, len, IPC_SNAPSHOT, sizeof(struct ipc_header)))
+		return snapshot(e, c);
 
 	if (!c->welcome && !c->waiting &&
 		ipc_check(data, len, IPC_HELLO, sizeof(struct ipc_hello))) {
@@ -222,18 +265,20 @@ static void client_ready(struct engine *e, struct source *src, uint32_t events)
 		struct ipc_header h;
 		struct ipc_hello hello;
 		struct ipc_setopt setopt;
+		struct ipc_attach attach;
 	} m;
+	int fd;
 
 	for (int i = 0; i < MESSAGES_PER_TURN; i++) {
-		ssize_t n = recv(src->fd, &m, sizeof(m), MSG_DONTWAIT);
+		ssize_t n = ipc_recv_fd(src->fd, &m, sizeof(m), &fd, MSG_DONTWAIT);
 
-		if (n < 0 && errno == EAGAIN)
+		if (n == -EAGAIN)
 			return;
 		if (n <= 0) {
 			client_free(e, c);
 			return;
 		}
-		if (!serve_message(e, c, &m, (size_t)n))
+		if (!serve_message(e, c, &m, (size_t)n, fd))
 			return;
 	}
 }
@@ -251,6 +296,7 @@ static void newcomer(struct engine *e, int fd)
 	}
 	c->src = (struct source){.fd = fd, .class = SOURCE_CONTROL, .ready = client_ready};
 	c->foreign = uid != e->uid;
+	watch_client_init(&c->watch);
 	list_append(&e->clients, &c->link);
 	e->nclients++;
 	if (e->nclients + e->nsocks + ENGINE_FD_RESERVE > e->fd_limit)

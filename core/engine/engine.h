@@ -53,6 +53,7 @@ struct engine;
 struct epoll_event;
 struct host;
 struct sock;
+struct watch;
 
 enum {
 	ENGINE_BACKLOG = 4096,         /* programs before our accept: as net.core.somaxconn */
@@ -96,6 +97,9 @@ struct engine {
 	struct stack *stack;
 	bool link_down; /* the last thing heard of the interface */
 	enum address_state address;
+
+	struct watch *watch; /* captures, traces, impairment; NULL in tests without a host */
+	nsec started;
 
 	struct ipc_table *table;
 	size_t table_size;

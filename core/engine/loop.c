@@ -15,6 +15,7 @@
 
 #include "core/engine/dgram.h"
 #include "core/engine/sock.h"
+#include "core/engine/watch.h"
 #include "core/host/host.h"
 
 enum {
@@ -56,7 +57,9 @@ void loop_rearm(struct engine *e, struct source *src, uint32_t events)
 
 static nsec next_deadline(const struct engine *e)
 {
-	nsec at = nsec_min(stack_deadline(e->stack), e->linger_at);
+	nsec at = e->host ? host_deadline(e->host) : stack_deadline(e->stack);
+
+	at = nsec_min(nsec_min(at, e->linger_at), watch_deadline(e));
 
 	at = nsec_min(at, e->leave_at);
 	if (!list_empty(&e->due))
@@ -268,6 +271,7 @@ void loop_turn(struct engine *e, struct epoll_event *events, int n)
 	run_stack(e);
 	table_flush(e);
 	loop_bury(e);
+	watch_turn(e);
 	watch_idleness(e);
 }
 

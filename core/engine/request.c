@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "core/engine/sock.h"
+#include "core/engine/watch.h"
 
 _Static_assert(sizeof(struct ipc_request) < IPC_REQUEST_LEN, "a request fits");
 
@@ -93,6 +94,7 @@ static void serve_connect(struct engine *e, struct sock *s, const struct ipc_req
 		return;
 	}
 	s->state = ST_CONNECTING;
+	watch_owner(e, s);
 	sock_dirty(e, s);
 }
 

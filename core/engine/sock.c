@@ -139,6 +139,7 @@ static void newcomer(struct engine *e, int fd, bool is_dgram)
 		e->counters.socks_refused++;
 		return;
 	}
+	s->pid = pid;
 	s->foreign = uid != e->uid;
 	s->refuse = fds_left(e) < ENGINE_FD_RESERVE || e->nsocks > ENGINE_SOCKS_MAX ? ENFILE : 0;
 	sock_due(e, s);

@@ -81,6 +81,7 @@ struct sock {
 	struct tcp *tcp; /* ours to close; NULL: none yet */
 	struct ipc_slot *slot;
 	uint64_t cookie;
+	pid_t pid;       /* who made the socket */
 	uint32_t events; /* epoll's, not yet acted upon; HUP and RDHUP stay */
 	uint32_t held;   /* bytes at the head of the queue that were forwarded before */
 	uint16_t family;

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "core/engine/sock.h"
+#include "core/engine/watch.h"
 #include "core/host/host.h"
 
 static int fail(char error[static IPC_TEXT_LEN], const char *what)
@@ -142,6 +143,10 @@ static int open_host(struct engine *e, char error[static IPC_TEXT_LEN])
 	}
 	e->stack = host_stack(e->host);
 	e->address = host_address_state(e->host);
+	e->started = e->now;
+	e->watch = watch_open();
+	if (!e->watch)
+		return fail(error, "cannot start");
 	return 0;
 }
 
@@ -247,6 +252,7 @@ void engine_stop(struct engine *e)
 		sock_free(e, LIST_ENTRY(link, struct sock, link), ENETDOWN);
 	if (e->host) {
 		host_poll(e->host, e->now);
+		watch_close(e);
 		host_close(e->host, e->now);
 	}
 	if (e->table)

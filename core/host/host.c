@@ -13,18 +13,22 @@
 #include <time.h>
 
 #include "core/base/bytes.h"
+#include "core/host/drop.h"
 #include "core/host/plan.h"
+#include "core/link/capture.h"
+#include "core/link/impair.h"
 
 struct host {
 	struct host_config config;
 	struct host_plan plan;
-	struct link *link;
+	struct link *link;    /* the outermost: impairment around capture around the driver */
+	struct link *capture;
 	struct stack *stack;
 	enum address_state state;
 	char error[HOST_ERROR_LEN];
 };
 
-/* A driver by its name; NULL: the interface decides. */
+/* A driver by its name; NULL: not in this build. */
 static const struct link_driver {
 	const char *name;
 	struct link *(*open)(
@@ -42,6 +46,14 @@ nsec host_clock(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * SEC + t.tv_nsec;
+}
+
+nsec host_epoch(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return t.tv_sec * SEC + t.tv_nsec - host_clock();
 }
 
 /*
@@ -76,8 +88,12 @@ static int open_link(struct host *h, char error[static HOST_ERROR_LEN])
 	if (!d->open)
 		return refuse(error, -EPROTONOSUPPORT,
 			"there is no link driver \"%s\" in this build", d->name);
-	h->link = d->open(h->plan.ifname, &h->plan.mac, error);
-	return h->link ? 0 : -errno;
+	struct link *driver = d->open(h->plan.ifname, &h->plan.mac, error);
+	if (!driver)
+		return -errno;
+	h->capture = capture_wrap(driver);
+	h->link = h->capture ? impair_wrap(h->capture) : NULL;
+	return h->link ? 0 : refuse(error, -ENOMEM, "out of memory");
 }
 
 static void fill_secret(uint8_t secret[static 32], const struct host_config *c)
@@ -163,6 +179,23 @@ int host_fd(const struct host *h)
 	return h->link->ops->fd(h->link);
 }
 
+/* One frame; a capture is told what the stack dropped it for. */
+static void input(struct host *h, const struct rx_frame *f, nsec now)
+{
+	struct counters before;
+	const char *reason;
+
+	if (!capture_is_watched(h->capture)) {
+		stack_input(h->stack, f, now);
+		return;
+	}
+	before = *stack_counters(h->stack);
+	stack_input(h->stack, f, now);
+	reason = drop_reason(&before, stack_counters(h->stack));
+	if (reason)
+		capture_note(h->capture, f->data, reason);
+}
+
 int host_input(struct host *h, unsigned budget, nsec now)
 {
 	struct rx_frame f;
@@ -174,7 +207,7 @@ int host_input(struct host *h, unsigned budget, nsec now)
 			return got;
 		if (got == 0)
 			break;
-		stack_input(h->stack, &f, now);
+		input(h, &f, now);
 		n++;
 	}
 	return (int)n;
@@ -221,13 +254,18 @@ static void follow_claim(struct host *h, nsec now)
 
 void host_poll(struct host *h, nsec now)
 {
+	/* Frames that impairment held back, of both directions. */
+	if (h->link->ops->deadline(h->link) <= now) {
+		h->link->ops->poll(h->link, now);
+		host_input(h, HOST_INPUT_BUDGET, now);
+	}
 	stack_poll(h->stack, now);
 	follow_claim(h, now);
 }
 
 nsec host_deadline(const struct host *h)
 {
-	return stack_deadline(h->stack);
+	return nsec_min(stack_deadline(h->stack), h->link->ops->deadline(h->link));
 }
 
 enum address_state host_address_state(const struct host *h)
@@ -258,6 +296,11 @@ struct stack *host_stack(struct host *h)
 struct link *host_link(struct host *h)
 {
 	return h->link;
+}
+
+struct link *host_capture(struct host *h)
+{
+	return h->capture;
 }
 
 int host_turn(struct host *h, nsec limit, nsec *now)

@@ -117,10 +117,16 @@ const struct ipnet *host_address(const struct host *h);
 const struct macaddr *host_mac(const struct host *h);
 
 struct stack *host_stack(struct host *h);
+
+/* The link as the stack sees it, which impair_set (impair.h) is for; and as watchers do (capture.h). */
 struct link *host_link(struct host *h);
+struct link *host_capture(struct host *h);
 
 /* The clock of every `now`: CLOCK_MONOTONIC, and the only place that reads it. */
 nsec host_clock(void);
+
+/* What to add to it now for the time since 1970. */
+nsec host_epoch(void);
 
 /*
  * For programs that do nothing else (examples, tests), one turn of the loop above: sends what the

@@ -17,7 +17,8 @@
  *
  * CONTROL CHANNEL. One per process, opened at the first control call that needs it. The client
  * sends HELLO, the engine answers WELCOME (with the table's memfd) or REFUSED, as soon as it has
- * its address. Then the client sends SETOPT messages and waits for nothing.
+ * its address. Then come ATTACH messages, if any, each of them answered, and then SETOPT messages
+ * that nobody waits for.
  *
  * DATA SOCKET. A stream socket of the program. Before it is established it carries requests, each
  * of them IPC_REQUEST_LEN bytes in one send and one more byte in another: the padding and a lowered
@@ -55,6 +56,7 @@ enum {
 	IPC_TOKEN_LEN = 16,
 	IPC_TEXT_LEN = 256,
 	IPC_INSTANCE_LEN = 16, /* hex digits */
+	IPC_SPEC_LEN = 1024,
 };
 
 enum ipc_op {
@@ -69,6 +71,9 @@ enum ipc_op {
 	IPC_ACCEPTED,  /* data, engine to client: struct ipc_accepted */
 	/* control, client to engine: struct ipc_header only; end now (teecee stop) */
 	IPC_STOP,
+	IPC_ATTACH,   /* control, client to engine: struct ipc_attach, for most kinds with an fd */
+	IPC_RESULT,   /* control, engine to client: struct ipc_result, the answer */
+	IPC_SNAPSHOT, /* control, client to engine: struct ipc_header; answer: IPC_RESULT and a memfd */
 };
 
 /* Every message starts with it; `len` counts all of the message's struct. */
@@ -145,6 +150,75 @@ struct ipc_accepted {
 	uint64_t cookie; /* of the fd that comes with it */
 	struct endpoint local, remote;
 	uint32_t pad;
+};
+
+/*
+ * What a client has seen or done on the wire, for as long as it lives and its connections after it:
+ * descriptors that it opened itself, and rules. Several processes with the same file, or the same
+ * rules, share them. IMPAIR_SET and the two after it come from `teecee impair`.
+ */
+enum ipc_attach_kind {
+	IPC_ATTACH_STDERR = 1,  /* fd: where the person looks; given back when the channel closes */
+	IPC_ATTACH_CAPTURE,     /* fd; text: a filter. With count > 1 that many messages, one fd each */
+	IPC_ATTACH_TRACE,       /* fd, or none: the one of STDERR */
+	IPC_ATTACH_IMPAIR,      /* text: the rules */
+	IPC_ATTACH_IMPAIR_SET,  /* text: the rules of everybody from now on */
+	IPC_ATTACH_IMPAIR_SHOW, /* the answer's text has them */
+	IPC_ATTACH_IMPAIR_CLEAR,
+	IPC_ATTACH_KINDS,
+};
+
+struct ipc_attach {
+	struct ipc_header h;
+	uint8_t kind; /* enum ipc_attach_kind */
+	uint8_t colour;
+	uint8_t index, count; /* of the files of one capture */
+	uint32_t has_seed;
+	uint64_t seed;
+	uint64_t size; /* bytes after which a capture goes on in the next file; 0: never */
+	char text[IPC_SPEC_LEN];
+};
+
+struct ipc_result {
+	struct ipc_header h;
+	int32_t error; /* positive errno; 0: done */
+	uint32_t pad;
+	char text[IPC_SPEC_LEN]; /* one line about the error, or what was asked for */
+};
+
+/* What a snapshot's memfd holds: this, then the sockets, then the counters. */
+struct ipc_snapshot {
+	uint32_t magic, version;
+	uint32_t nsocks, ncounters;
+	uint32_t sock_size, counter_size;
+	int32_t engine_pid;
+	uint32_t pad;
+	int64_t up; /* nanoseconds since the engine's start */
+	char ip[SETTINGS_IP_SPEC_LEN];
+	char iface[IFNAMSIZ];
+	uint32_t pad1;
+};
+
+struct ipc_snap_sock {
+	uint8_t kind; /* 6 or 17: IP's number of the protocol */
+	uint8_t tcp_state; /* Linux's number */
+	uint16_t family;
+	int32_t pid; /* of the process that made the socket; 0: its program has closed it */
+	struct endpoint local, remote;
+	uint32_t pad;
+	uint64_t recv_queue, send_queue;
+	uint64_t cookie;
+	uint64_t rcv_wnd, snd_wnd; /* bytes */
+	char congestion[16];
+	uint32_t tcp_info_len, pad1;
+	uint8_t tcp_info[256]; /* struct tcp_info of <linux/tcp.h> */
+};
+
+struct ipc_snap_counter {
+	char part[8]; /* "stack", "link", "impair", "engine" */
+	char name[32];
+	char text[104]; /* what it counts */
+	uint64_t value;
 };
 
 /* Fills a header for a message of `len` bytes. */

@@ -202,6 +202,47 @@ static bool set_engine(struct settings *s, const char *v)
 	return copy_text(s->engine, sizeof s->engine, v);
 }
 
+static bool set_pcap(struct settings *s, const char *v)
+{
+	return copy_text(s->pcap, sizeof s->pcap, v);
+}
+
+static bool set_pcap_filter(struct settings *s, const char *v)
+{
+	return copy_text(s->pcap_filter, sizeof s->pcap_filter, v);
+}
+
+/* 100MiB,4: the size of a file and how many. */
+static bool set_pcap_rotate(struct settings *s, const char *v)
+{
+	enum { FILES_MAX = 16 };
+	char size[32];
+	uint64_t n, files = 2;
+	size_t len = strcspn(v, ",");
+
+	if (len >= sizeof size)
+		return false;
+	memcpy(size, v, len);
+	size[len] = '\0';
+	if (!impair_parse_size(size, &n) || n == 0)
+		return false;
+	if (v[len] && !parse_number(v + len + 1, 2, FILES_MAX, &files))
+		return false;
+	s->pcap_size = n;
+	s->pcap_files = (unsigned)files;
+	return true;
+}
+
+static bool set_trace(struct settings *s, const char *v)
+{
+	return copy_text(s->trace, sizeof s->trace, v);
+}
+
+static bool set_impair(struct settings *s, const char *v)
+{
+	return copy_text(s->impair, sizeof s->impair, v);
+}
+
 static const struct variable {
 	const char *name;
 	bool (*set)(struct settings *s, const char *value);
@@ -222,6 +263,12 @@ static const struct variable {
 		"up to 32 prefixes, separated by commas, as in 10.0.0.0/8,192.0.2.1"},
 	{"TEECEE_LOOPBACK", set_loopback, "auto, stack or host"},
 	{"TEECEE_ENGINE", set_engine, "a path of at most 255 characters"},
+	{"TEECEE_PCAP", set_pcap, "a path of at most 255 characters"},
+	{"TEECEE_PCAP_FILTER", set_pcap_filter, "a filter in pcap syntax of at most 255 characters"},
+	{"TEECEE_PCAP_ROTATE", set_pcap_rotate,
+		"a size and from 2 to 16 files, as in 100MiB,4"},
+	{"TEECEE_TRACE", set_trace, "a path of at most 255 characters, or - for stderr"},
+	{"TEECEE_IMPAIR", set_impair, "rules of at most 1023 characters, as in loss=2%"},
 };
 
 /* The variable's value; NULL when it is not set or empty, which means the same. */
@@ -237,6 +284,17 @@ static const char *lookup(char *const environment[], const char *name)
 	return NULL;
 }
 
+static int check_impair(const char *spec, char error[static SETTINGS_ERROR_LEN])
+{
+	char text[IMPAIR_ERROR_LEN];
+	struct impairment rules;
+	int err = spec[0] ? impair_parse(&rules, spec, text) : 0;
+
+	if (err)
+		snprintf(error, SETTINGS_ERROR_LEN, "TEECEE_IMPAIR: %.230s", text);
+	return err;
+}
+
 int settings_load(
 	struct settings *s, char *const environment[], char error[static SETTINGS_ERROR_LEN])
 {
@@ -250,7 +308,7 @@ int settings_load(
 			value, variables[i].expected);
 		return -EINVAL;
 	}
-	return 0;
+	return check_impair(s->impair, error);
 }
 
 /*

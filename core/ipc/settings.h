@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "core/base/addr.h"
+#include "core/ipc/impair_spec.h"
 
 enum { SETTINGS_ERROR_LEN = 256, SETTINGS_BYPASS_MAX = 32, SETTINGS_PATH_LEN = 256, SETTINGS_IP_SPEC_LEN = 44 };
 
@@ -43,6 +44,12 @@ struct settings {
 	/* TEECEE_BYPASS: comma-separated CIDRs left to the kernel */
 	struct ipnet bypass[SETTINGS_BYPASS_MAX];
 	char engine[SETTINGS_PATH_LEN];           /* TEECEE_ENGINE; "": found beside the library */
+	char pcap[SETTINGS_PATH_LEN];             /* TEECEE_PCAP; "": no capture */
+	char pcap_filter[SETTINGS_PATH_LEN];      /* TEECEE_PCAP_FILTER; syntax unchecked */
+	uint64_t pcap_size;                       /* TEECEE_PCAP_ROTATE: bytes per file; 0: no end */
+	unsigned pcap_files;                      /* and how many are kept */
+	char trace[SETTINGS_PATH_LEN];            /* TEECEE_TRACE; "-": stderr */
+	char impair[IMPAIR_SPEC_LEN];             /* TEECEE_IMPAIR, which impair_parse takes */
 };
 
 /*

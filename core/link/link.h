@@ -18,6 +18,8 @@
 
 struct link;
 
+enum { LINK_ERROR_LEN = 256 };
+
 /* What a link can do and has counted. Counters only grow. */
 struct link_info {
 	struct macaddr nic_mac; /* the interface's own address */
@@ -27,6 +29,8 @@ struct link_info {
 	/* no physical device behind: a received checksum may be the pseudo-header sum only */
 	bool partial_csum_ok;
 	bool is_up;             /* IFF_UP, when the link was opened */
+	/* One line for the person: why it is not the driver that would be best. "": it is. */
+	char note[LINK_ERROR_LEN];
 };
 
 struct link_stats {
@@ -54,6 +58,14 @@ struct link_ops {
 	 */
 	int (*send)(struct link *l, const struct tx_frame *f, nsec now);
 
+	/*
+	 * Both or neither. When the link itself has something to do, NSEC_NEVER: nothing; and that
+	 * work. After it recv may have frames although fd is silent. Only wrappers that hold frames
+	 * back need it.
+	 */
+	nsec (*deadline)(const struct link *l);
+	void (*poll)(struct link *l, nsec now);
+
 	void (*stats)(struct link *l, struct link_stats *out);
 	void (*close)(struct link *l); /* frees l */
 };
@@ -69,7 +81,6 @@ struct link {
  * errno (EPERM: no CAP_NET_RAW; ENODEV: no such interface; ENETDOWN: it is down) and fills `error`
  * with one clear line.
  */
-enum { LINK_ERROR_LEN = 256 };
 struct link *link_pcap_open(
 	const char *ifname, const struct macaddr *mac, char error[static LINK_ERROR_LEN]);
 
@@ -78,6 +89,10 @@ struct link *link_pcap_open(
  * what setsockopt(2) says when the kernel is too old for it.
  */
 struct link *link_packet_open(
+	const char *ifname, const struct macaddr *mac, char error[static LINK_ERROR_LEN]);
+
+/* link_packet_open, or else link_pcap_open and a note that says why. */
+struct link *link_auto_open(
 	const char *ifname, const struct macaddr *mac, char error[static LINK_ERROR_LEN]);
 
 /* The MAC of an interface, without opening a link: 0 or -errno. */

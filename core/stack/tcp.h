@@ -201,4 +201,8 @@ struct tcp_stats {
 
 void tcp_get_stats(const struct tcp *t, struct tcp_stats *out);
 
+/* The connection between the two, also without an owner; NULL: none. And every socket there is. */
+struct tcp *tcp_find(struct stack *s, const struct endpoint *local, const struct endpoint *remote);
+void tcp_each(struct stack *s, void (*fn)(void *ctx, struct tcp *t), void *ctx);
+
 #endif

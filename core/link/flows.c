@@ -1,0 +1,86 @@
+#include "core/link/flows.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void flows_init(struct flows *t)
+{
+	for (unsigned i = 0; i < FLOWS_BUCKETS; i++)
+		list_init(&t->bucket[i]);
+	list_init(&t->by_age);
+	t->n = 0;
+	t->ordinal = 0;
+}
+
+static void drop(struct flows *t, struct flow *f)
+{
+	list_remove(&f->bucket);
+	list_remove(&f->by_age);
+	free(f);
+	t->n--;
+}
+
+void flows_clear(struct flows *t)
+{
+	for (struct list *l; (l = list_first(&t->by_age));)
+		drop(t, LIST_ENTRY(l, struct flow, by_age));
+	t->ordinal = 0;
+}
+
+static struct flow *look_up(struct flows *t, const struct flow_key *key)
+{
+	LIST_FOR_EACH (l, &t->bucket[flow_hash(key) % FLOWS_BUCKETS]) {
+		struct flow *f = LIST_ENTRY(l, struct flow, bucket);
+
+		if (flow_equal(&f->key, key))
+			return f;
+	}
+	return NULL;
+}
+
+void flows_renew(struct flows *t, struct flow *f, nsec now)
+{
+	struct list bucket = f->bucket, by_age = f->by_age;
+	struct flow_key key = f->key;
+
+	memset(f, 0, sizeof *f);
+	f->bucket = bucket;
+	f->by_age = by_age;
+	f->key = key;
+	f->ordinal = t->ordinal++;
+	f->fresh = true;
+	f->began = now;
+	f->blackhole_from = f->window_from = NSEC_NEVER;
+}
+
+struct flow *flows_get(struct flows *t, const struct flow_key *key, nsec now)
+{
+	struct flow *f = look_up(t, key);
+
+	if (f) {
+		f->fresh = false;
+		list_remove(&f->by_age);
+		list_append(&t->by_age, &f->by_age);
+		return f;
+	}
+	if (t->n == FLOWS_MAX)
+		drop(t, LIST_ENTRY(list_first(&t->by_age), struct flow, by_age));
+	f = calloc(1, sizeof *f);
+	if (!f)
+		return NULL;
+	f->key = *key;
+	flows_renew(t, f, now);
+	list_init(&f->bucket);
+	list_init(&f->by_age);
+	list_append(&t->bucket[flow_hash(key) % FLOWS_BUCKETS], &f->bucket);
+	list_append(&t->by_age, &f->by_age);
+	t->n++;
+	return f;
+}
+
+struct flow *flows_find(struct flows *t, const struct flow_key *key, uint32_t ordinal)
+{
+	struct flow *f = look_up(t, key);
+
+	return f && f->ordinal == ordinal ? f : NULL;
+}
