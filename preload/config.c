@@ -108,8 +108,8 @@ const struct config *config_get(void)
 __attribute__((constructor)) static void early(void)
 {
 	config_get();
-}
 	dgram_find_inherited();
+}
 
 static void choose_path(char out[static CONFIG_PATH_LEN])
 {

@@ -164,8 +164,8 @@ static int take_welcome(
 	memcpy(c->link.id, w->instance, sizeof c->link.id);
 	memcpy(c->link.token, w->token, sizeof c->link.token);
 	c->link.data_len = ipc_name(&c->link.data, s, config_get()->uid, w->instance);
-	return 0;
 	c->link.dgram_len = ipc_dgram_name(&c->link.dgram, s, config_get()->uid, w->instance);
+	return 0;
 }
 
 /* HELLO and the answer to it. -ECONNRESET: the engine left in between. */

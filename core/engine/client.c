@@ -77,11 +77,11 @@ static void welcome(struct engine *e, struct client *c)
 		w.mtu = (uint16_t)e->settings.mtu;
 	memcpy(w.token, e->token, sizeof(w.token));
 	memcpy(w.instance, e->instance, sizeof(w.instance));
+	table_describe(e, w.mtu);
 	c->waiting = false;
 	c->welcome = true;
 	if (ipc_send_fd(c->src.fd, &w, sizeof(w), e->table_fd, MSG_DONTWAIT) < 0)
 		client_free(e, c);
-	table_describe(e, w.mtu);
 }
 
 static const char *mac_text(

@@ -114,11 +114,11 @@ struct engine {
 	struct list lingering; /* socks shut both ways, FIN unacknowledged: did the program close? */
 	struct list selfs;     /* accepted connections on their way through our own data name */
 	struct list starved;   /* listeners that wait for a free fd */
+	struct list blocked;   /* datagram sockets that wait for the link */
 	struct list dead;
 	unsigned nclients, nsocks, fd_limit;
 
 	nsec now;
-	struct list blocked;   /* datagram sockets that wait for the link */
 	nsec idle_since; /* NSEC_NEVER: busy */
 	nsec linger_at;  /* next look at `lingering` */
 	nsec retry_at;   /* next try for those who wait for an fd */
@@ -126,11 +126,11 @@ struct engine {
 	bool stopping;
 	struct engine_counters counters;
 	uint8_t scratch[ENGINE_SCRATCH_LEN];
+	uint8_t message[sizeof(struct ipc_dgram) + IPC_DGRAM_DATA_MAX];
 };
 
 /* Everything but names, link and table; the engine is all zero before. */
 void engine_init(struct engine *e, const struct settings *settings);
-	uint8_t message[sizeof(struct ipc_dgram) + IPC_DGRAM_DATA_MAX];
 
 /*
  * startup.c: 0, or a positive errno with one line in `error`. engine_claim_name makes us the one
@@ -174,11 +174,11 @@ void clients_refuse(struct engine *e, int error, const char *text);
 /* table.c */
 int table_open(struct engine *e, unsigned max_socks);
 void table_close(struct engine *e);
+void table_describe(struct engine *e, uint16_t mtu); /* address and way out, for the shims */
 bool table_claim(struct engine *e, struct sock *s, uint64_t cookie); /* false: taken, or no room */
 struct sock *table_sock(const struct engine *e, uint64_t cookie);
 void table_flush(struct engine *e);
 
-void table_describe(struct engine *e, uint16_t mtu); /* address and way out, for the shims */
 /* The slot, now. */
 void table_write(struct engine *e, struct sock *s);
 

@@ -104,10 +104,10 @@ static void serve_due(struct engine *e)
 {
 	struct list due;
 
+	dgram_retry(e);
 	list_init(&due);
 	list_splice(&due, &e->due);
 	for (struct list *link; (link = list_first(&due));) {
-	dgram_retry(e);
 		list_remove(link);
 		conn_serve(e, LIST_ENTRY(link, struct sock, due_link));
 	}
@@ -144,11 +144,11 @@ void loop_bury(struct engine *e)
 	e->retry_at = e->now + RETRY_INTERVAL;
 	if (e->data_paused) {
 		loop_rearm(e, &e->data, EPOLLIN);
+		loop_rearm(e, &e->dgrams, EPOLLIN);
+	}
 	e->data_paused = false;
 	accept_starved(e);
 }
-		loop_rearm(e, &e->dgrams, EPOLLIN);
-	}
 
 /* Every connection ends; what follows is leaving. */
 static void end_connections(struct engine *e)
@@ -209,16 +209,16 @@ void loop_sources(struct engine *e)
 	e->control.ready = client_accept_ready;
 	e->data.class = SOURCE_ACCEPT;
 	e->data.ready = sock_accept_ready;
+	e->dgrams.class = SOURCE_ACCEPT;
+	e->dgrams.ready = sock_accept_ready;
 	loop_add(e, &e->link, EPOLLIN);
 	loop_add(e, &e->signals, EPOLLIN);
 	loop_add(e, &e->control, EPOLLIN);
-	e->dgrams.class = SOURCE_ACCEPT;
-	e->dgrams.ready = sock_accept_ready;
 	loop_add(e, &e->data, EPOLLIN);
+	loop_add(e, &e->dgrams, EPOLLIN);
 }
 
 /* What became of the address: waiting clients are answered, or told who has it. */
-	loop_add(e, &e->dgrams, EPOLLIN);
 static void follow_address(struct engine *e)
 {
 	enum address_state state = host_address_state(e->host);

@@ -142,8 +142,8 @@ static void newcomer(struct engine *e, int fd, bool is_dgram)
 	s->pid = pid;
 	s->foreign = uid != e->uid;
 	s->refuse = fds_left(e) < ENGINE_FD_RESERVE || e->nsocks > ENGINE_SOCKS_MAX ? ENFILE : 0;
-	sock_due(e, s);
 	s->is_dgram = is_dgram;
+	sock_due(e, s);
 }
 
 void sock_accept_ready(struct engine *e, struct source *src, uint32_t events)

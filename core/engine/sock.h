@@ -103,7 +103,6 @@ struct sock {
 	bool on_the_way;      /* connected to our data name, not yet accepted there */
 	struct sock *in_hand; /* a sock; the message with the program's end not sent yet */
 	int in_hand_fd;       /* that end, or -1 */
-};
 
 	/* Of a datagram socket. */
 	bool is_dgram;       /* came by the datagram name */
@@ -112,6 +111,7 @@ struct sock {
 	int dgram_error;     /* positive errno: what the table shows as pending */
 	struct dgram *dgram; /* ours to close */
 	struct waiting *kept; /* a message that met a full link */
+};
 
 /* sock.c */
 

@@ -195,13 +195,13 @@ static int catch_signals(struct engine *e)
 
 static int open_parts(struct engine *e, char error[static IPC_TEXT_LEN])
 {
+	struct sockaddr_un name;
+	socklen_t len;
 	int err;
 
 	if (sodium_init() < 0)
 		return fail(error, "libsodium");
 	make_secrets(e);
-	struct sockaddr_un name;
-	socklen_t len;
 	e->fd_limit = raise_fd_limit();
 	keep_heap();
 	if (catch_signals(e) || loop_open(e))
@@ -243,12 +243,12 @@ void engine_stop(struct engine *e)
 	/* From here on new programs start a new engine. */
 	close_fd(&e->control.fd);
 	close_fd(&e->data.fd);
+	close_fd(&e->dgrams.fd);
 	if (e->stack) {
 		stack_abort_all(e->stack, e->now);
 		loop_run_events(e);
 	}
 	LIST_FOR_EACH (link, &e->socks)
-	close_fd(&e->dgrams.fd);
 		sock_free(e, LIST_ENTRY(link, struct sock, link), ENETDOWN);
 	if (e->host) {
 		host_poll(e->host, e->now);
