@@ -70,7 +70,9 @@ $(foreach r,$(RIGS),$(eval $(call archive,tests-$(r),$(call objs,$(call rig_src,
 
 CMOCKA_SRC := $(sort $(wildcard $(RIGS:%=tests/%/test_*.c))) $(call src_of,tests/shim/facts)
 CMOCKA_BIN := $(call bins,$(CMOCKA_SRC))
-PLAIN_BIN := $(call bins,$(foreach d,tests/shim tests/bench tests/tools examples,$(call src_of,$(d))))
+SANITIZED := $(filter asan tsan,$(MODE))
+PLAIN_DIRS := tests/shim $(if $(SANITIZED),,tests/bench tests/tools examples)
+PLAIN_BIN := $(call bins,$(foreach d,$(PLAIN_DIRS),$(call src_of,$(d))))
 FUZZ_SRC := $(filter-out tests/fuzz/replay.c,$(call src_of,tests/fuzz))
 REPLAY_BIN := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/replay_%,$(FUZZ_SRC))
 tests: $(CMOCKA_BIN) $(PLAIN_BIN) $(REPLAY_BIN)
@@ -81,7 +83,8 @@ $(B)/tests/sim/%: $(O)/tests/sim/%.o $(O)/tests-sim.a $(AR_ENGINE)
 	$(LINK) $(LIBS_CORE) -lcmocka
 $(B)/tests/shim/facts/%: $(O)/tests/shim/facts/%.o
 	$(LINK) -lcmocka
-$(B)/tests/shim/%: $(O)/tests/shim/%.o $(call ar_of,ipc) $(call ar_of,base)
+# Sanitized, they carry the shim in them: it takes over their calls without being preloaded.
+$(B)/tests/shim/%: $(O)/tests/shim/%.o $(if $(SANITIZED),$(call obj_of,preload)) $(call ar_of,ipc) $(call ar_of,base)
 	$(LINK)
 $(B)/tests/bench/%: $(O)/tests/bench/%.o $(AR_ENGINE)
 	$(LINK) $(LIBS_CORE)
@@ -112,7 +115,7 @@ demo: need-demo
 	@examples/demo
 
 test: need-test
-	@+$(MAKE) --no-print-directory all tests $(if $(filter asan tsan,$(MODE)),release-programs)
+	@+$(MAKE) --no-print-directory all tests $(if $(SANITIZED),release-programs)
 	@MODE=$(MODE) tests/run
 release-programs:
 	@+$(MAKE) --no-print-directory MODE=release all tests

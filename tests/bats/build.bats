@@ -10,6 +10,7 @@ setup()
 
 @test "an installed copy works from its place, and uninstall leaves nothing" {
 	local dest=$BATS_TEST_TMPDIR/dest
+	unset MAKEFLAGS MODE
 	run make -s install DESTDIR="$dest" PREFIX=/usr
 	assert_success
 	lan_up

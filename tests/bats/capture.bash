@@ -1,11 +1,14 @@
 # Captures on the far side of the LAN, and what they must show. Only frames that left from our address are
-# judged: the kernel's own carry unfinished checksums on a veth, and super-segments.
+# judged: the other kernel's carry unfinished checksums on a veth, and super-segments. Ours are made to look as
+# on a real cable: the offloads of our end are off while a capture runs, so that its kernel cuts and completes
+# what the packet link hands it.
 # shellcheck shell=bash disable=SC2154
 
 # capture_start NAME [SNAPLEN]: into $LAN_DIR/NAME.pcap, running before this returns.
 capture_start()
 {
 	CAPTURE=$LAN_DIR/$1.pcap
+	in_client ethtool -K va tx off tso off gso off >/dev/null
 	spawn "capture-$1" in_server "$LAN_TOOLS/capture" vb "$CAPTURE" "${2:-262144}"
 	CAPTURE_PID=$!
 	CAPTURE_LOG=$LAN_DIR/capture-$1.log
@@ -21,6 +24,7 @@ capture_stop()
 	in_client bash -c "printf '%s' '$mark' >/dev/udp/$LAN_SERVER/9"
 	wait_for 10 capture_holds "$mark"
 	kill -INT "$CAPTURE_PID"
+	in_client ethtool -K va tx on tso on gso on >/dev/null
 	wait_for 10 grep -q 'dropped' "$CAPTURE_LOG"
 	grep -q ' 0 dropped' "$CAPTURE_LOG" || { cat "$CAPTURE_LOG" >&2 && return 1; }
 }
