@@ -13,6 +13,7 @@
 #ifndef TEECEE_PRELOAD_DGRAM_H
 #define TEECEE_PRELOAD_DGRAM_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -92,5 +93,13 @@ ssize_t dgram_recv_error(int fd, struct msghdr *msg);
 
 /* Whether recvmsg(MSG_ERRQUEUE) would return something that was taken from the queue already. */
 bool dgram_has_error(int fd);
+bool dgram_any_error(void); /* of any socket: a memory load */
+
+/*
+ * dgram_poll.c. Before a poll: the number of ready fds if there are errors that its system call does
+ * not see, else 0. After it: POLLIN that means an error becomes POLLERR; returns `result`.
+ */
+int dgram_poll_before(struct pollfd *fds, nfds_t n);
+int dgram_poll_after(struct pollfd *fds, nfds_t n, int result);
 
 #endif

@@ -48,13 +48,18 @@ static void keep(const struct kept *k)
 	lock_give(&saved);
 }
 
+bool dgram_any_error(void)
+{
+	return atomic_load_explicit(&count, memory_order_relaxed) > 0;
+}
+
 /* The oldest of that socket; `out` NULL: only whether there is one. */
 static bool find_kept(uint64_t cookie, struct kept *out)
 {
 	bool found = false;
 	sigset_t saved;
 
-	if (atomic_load_explicit(&count, memory_order_relaxed) == 0)
+	if (!dgram_any_error())
 		return false;
 	lock_take(&saved);
 	for (unsigned i = 0; i < KEPT && !found; i++) {

@@ -5,6 +5,8 @@
 #ifndef TEECEE_PRELOAD_EXPORTS_H
 #define TEECEE_PRELOAD_EXPORTS_H
 
+#include <poll.h>
+#include <signal.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -13,6 +15,9 @@ int __connect(int fd, const struct sockaddr *addr, socklen_t len);
 int __close(int fd);
 int __dup2(int fd, int to);
 int __fcntl(int fd, int cmd, ...);
+int __poll_chk(struct pollfd *fds, nfds_t n, int timeout_ms, size_t room);
+int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask,
+	size_t room);
 ssize_t __read(int fd, void *buf, size_t n);
 ssize_t __write(int fd, const void *buf, size_t n);
 ssize_t __send(int fd, const void *buf, size_t n, int flags);

@@ -251,3 +251,33 @@ EXPORT ssize_t sendfile64(int out, int in, off64_t *offset, size_t n)
 	return io_before_send(out, 0) ? io_after_send(out, real.sendfile64(out, in, offset, n), 0)
 				      : -1;
 }
+
+EXPORT int poll(struct pollfd *fds, nfds_t n, int timeout_ms)
+{
+	int ready = dgram_poll_before(fds, n);
+
+	return ready ? ready : dgram_poll_after(fds, n, real.poll(fds, n, timeout_ms));
+}
+
+EXPORT int __poll_chk(struct pollfd *fds, nfds_t n, int timeout_ms, size_t room)
+{
+	if (n > room / sizeof *fds)
+		__chk_fail();
+	return poll(fds, n, timeout_ms);
+}
+
+EXPORT int ppoll(
+	struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
+{
+	int ready = dgram_poll_before(fds, n);
+
+	return ready ? ready : dgram_poll_after(fds, n, real.ppoll(fds, n, timeout, mask));
+}
+
+EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
+	const sigset_t *mask, size_t room)
+{
+	if (n > room / sizeof *fds)
+		__chk_fail();
+	return ppoll(fds, n, timeout, mask);
+}

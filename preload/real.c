@@ -108,6 +108,23 @@ static int early_ioctl(int fd, unsigned long request, ...)
 	return (int)syscall(SYS_ioctl, fd, request, arg);
 }
 
+static int early_ppoll(
+	struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
+{
+	struct timespec t = {0};
+
+	if (timeout) /* the system call writes what is left */
+		t = *timeout;
+	return (int)syscall(SYS_ppoll, fds, n, timeout ? &t : NULL, mask, mask ? _NSIG / 8 : 0);
+}
+
+static int early_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
+{
+	struct timespec t = {.tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * 1000000L};
+
+	return early_ppoll(fds, n, timeout_ms < 0 ? NULL : &t, NULL);
+}
+
 static ssize_t early_read(int fd, void *buf, size_t n)
 {
 	return syscall(SYS_read, fd, buf, n);
@@ -195,6 +212,8 @@ struct real real = {
 	.fcntl = early_fcntl,
 	.fcntl64 = early_fcntl,
 	.ioctl = early_ioctl,
+	.poll = early_poll,
+	.ppoll = early_ppoll,
 	.read = early_read,
 	.readv = early_readv,
 	.recv = early_recv,
@@ -233,6 +252,8 @@ static const struct symbol {
 	{"fcntl", offsetof(struct real, fcntl)},
 	{"fcntl64", offsetof(struct real, fcntl64)},
 	{"ioctl", offsetof(struct real, ioctl)},
+	{"poll", offsetof(struct real, poll)},
+	{"ppoll", offsetof(struct real, ppoll)},
 	{"read", offsetof(struct real, read)},
 	{"readv", offsetof(struct real, readv)},
 	{"recv", offsetof(struct real, recv)},

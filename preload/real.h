@@ -10,6 +10,7 @@
 #define TEECEE_PRELOAD_REAL_H
 
 #include <poll.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -36,6 +37,9 @@ struct real {
 	int (*fcntl)(int fd, int cmd, ...);
 	int (*fcntl64)(int fd, int cmd, ...);
 	int (*ioctl)(int fd, unsigned long request, ...);
+	int (*poll)(struct pollfd *fds, nfds_t n, int timeout_ms);
+	int (*ppoll)(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
+		const sigset_t *mask);
 	ssize_t (*read)(int fd, void *buf, size_t n);
 	ssize_t (*readv)(int fd, const struct iovec *iov, int n);
 	ssize_t (*recv)(int fd, void *buf, size_t n, int flags);

@@ -119,6 +119,7 @@ enum ipc_dgram_option {
 	IPC_DGRAM_OPT_MULTICAST_ALL,
 	IPC_DGRAM_OPT_ICMP_FILTER,
 	IPC_DGRAM_OPT_V6ONLY,
+	IPC_DGRAM_OPT_RETOPTS, /* of packets with IP options, which are not looked at */
 	IPC_DGRAM_OPT_COUNT,
 };
 
