@@ -16,6 +16,9 @@ enum { EXIT_OURS = 125, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127 };
 
 int cli_run(int argc, char **argv);
 int cli_stop(int argc, char **argv);
+int cli_impair(int argc, char **argv);
+int cli_ss(int argc, char **argv);
+int cli_stat(int argc, char **argv);
 
 struct cli_options {
 	struct settings settings; /* environment and options together, interface resolved */

@@ -11,6 +11,9 @@ static const struct command {
 	const char *text;
 } commands[] = {
 	{"run", cli_run, "run a program on our own TCP/IP stack"},
+	{"ss", cli_ss, "the sockets of all engines"},
+	{"stat", cli_stat, "every counter by its name"},
+	{"impair", cli_impair, "break the network of a running engine, or mend it"},
 	{"stop", cli_stop, "end the engine of an address"},
 };
 

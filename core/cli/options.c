@@ -26,6 +26,12 @@ static const struct cli_option {
 	{"mtu", 0, "TEECEE_MTU", "BYTES", "IP bytes per packet (default: the interface's)"},
 	{"idle", 0, "TEECEE_IDLE", "SECONDS",
 		"how long the engine stays after the last socket (default 30)"},
+	{"pcap", 'p', "TEECEE_PCAP", "FILE", "write every frame there, as pcapng"},
+	{"pcap-filter", 0, "TEECEE_PCAP_FILTER", "FILTER", "only these, in pcap syntax"},
+	{"pcap-rotate", 0, "TEECEE_PCAP_ROTATE", "SIZE,N", "go on in FILE.1, FILE.2 …, N files in all"},
+	{"trace", 0, "TEECEE_TRACE", "FILE", "a line per segment; -: on stderr"},
+	{"impair", 0, "TEECEE_IMPAIR", "RULES", "break the network: teecee impair --help"},
+	{"seed", 0, "TEECEE_SEED", "N", "equal seeds, equal runs"},
 };
 
 enum { OPT_FIRST = 256, OPT_HELP = OPT_FIRST + ARRAY_LEN(options) };
@@ -79,7 +85,7 @@ bool cli_options(struct cli_options *o, int argc, char **argv)
 	optind = 1;
 	for (;;) {
 		int at = optind;
-		if ((c = getopt_long(argc, argv, "+:i:v", table, NULL)) < 0)
+		if ((c = getopt_long(argc, argv, "+:i:p:v", table, NULL)) < 0)
 			break;
 		if (!take(o, c, argv[0], argv[at]))
 			return false;

@@ -3,6 +3,7 @@
  * fail is said here, where a person reads it, and not as a failed connect() in the program.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "core/base/log.h"
 #include "core/cli/cli.h"
 #include "core/cli/preloadable.h"
+#include "core/host/host.h"
 
 static int help(void)
 {
@@ -84,6 +86,47 @@ static int find_program(const char *name, char path[static PATH_MAX])
 	return EXIT_CANNOT_RUN;
 }
 
+/* The library has no libpcap to ask; whether these are filters is said here, before it starts. */
+static bool check_filters(const struct settings *s)
+{
+	char error[HOST_ERROR_LEN], text[IMPAIR_ERROR_LEN];
+	struct impairment rules = {0};
+
+	if (host_check_filter(s->pcap_filter, error) < 0) {
+		log_line("TEECEE_PCAP_FILTER: %s", error);
+		return false;
+	}
+	if (s->impair[0])
+		impair_parse(&rules, s->impair, text);
+	for (unsigned i = 0; i < rules.n; i++) {
+		if (host_check_filter(rules.rule[i].match, error) == 0)
+			continue;
+		log_line("TEECEE_IMPAIR: position %d, match: %s",
+			(int)(strstr(s->impair, rules.rule[i].match) - s->impair) + 1, error);
+		return false;
+	}
+	return true;
+}
+
+/* A run begins its capture anew; but a file that is no capture is not overwritten. */
+static bool begin_capture(const char *path)
+{
+	static const uint8_t magic[4] = {0x0a, 0x0d, 0x0d, 0x0a};
+	uint8_t head[4];
+	int fd = path[0] ? open(path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK) : -1;
+
+	if (fd < 0)
+		return true;
+	ssize_t n = read(fd, head, sizeof head);
+	bool ours = n == 0 || (n == sizeof head && memcmp(head, magic, sizeof magic) == 0);
+	if (n > 0 && ours && ftruncate(fd, 0) < 0)
+		ours = false;
+	close(fd);
+	if (!ours)
+		log_line("%s is no capture of ours and would be overwritten", path);
+	return ours;
+}
+
 int cli_run(int argc, char **argv)
 {
 	char library[PATH_MAX], path[PATH_MAX];
@@ -101,7 +144,7 @@ int cli_run(int argc, char **argv)
 	int status = find_program(program[0], path);
 	if (status)
 		return status;
-	if (!set_preload(library))
+	if (!check_filters(&o.settings) || !begin_capture(o.settings.pcap) || !set_preload(library))
 		return EXIT_OURS;
 	if (o.verbose)
 		log_line("%s on %s, address %s, through %s", path, o.settings.iface,

@@ -16,6 +16,7 @@
 #include "core/host/drop.h"
 #include "core/host/plan.h"
 #include "core/link/capture.h"
+#include "core/link/filter.h"
 #include "core/link/impair.h"
 
 struct host {
@@ -46,6 +47,16 @@ nsec host_clock(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * SEC + t.tv_nsec;
+}
+
+int host_check_filter(const char *filter, char error[static HOST_ERROR_LEN])
+{
+	struct filter f;
+	int err = filter_compile(&f, filter, error);
+
+	if (!err)
+		filter_free(&f);
+	return err;
 }
 
 nsec host_epoch(void)

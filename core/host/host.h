@@ -141,4 +141,7 @@ int host_turn(struct host *h, nsec limit, nsec *now);
  */
 void host_settle(struct host *h, nsec limit);
 
+/* Whether libpcap takes a filter ("": it does): 0, or -EINVAL with its word on it. */
+int host_check_filter(const char *filter, char error[static HOST_ERROR_LEN]);
+
 #endif
