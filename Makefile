@@ -47,7 +47,7 @@ $(O)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-LIBS_CORE := -lpcap -lnet -lsodium -lcap
+LIBS_CORE := -lpcap -lnet -lsodium -lcap -lcares
 AR_HOST := $(foreach p,host stack link wire base,$(call ar_of,$(p)))
 AR_ENGINE := $(call ar_of,engine) $(call ar_of,host) $(foreach p,stack link ipc wire base,$(call ar_of,$(p)))
 LINK = @mkdir -p $(@D) && $(if $(V),set -x &&) $(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)

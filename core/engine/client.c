@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/engine/resolver.h"
 #include "core/engine/snapshot.h"
 #include "core/engine/sock.h"
 #include "core/engine/watch.h"
@@ -235,6 +236,10 @@ static bool serve_message(struct engine *e, struct client *c, const void *data, 
 
 	if (c->welcome && ipc_check(data, len, IPC_ATTACH, sizeof(struct ipc_attach)))
 		return attach(e, c, data, fd);
+	if (c->welcome && ipc_check(data, len, IPC_LOOKUP, sizeof(struct ipc_header))) {
+		resolver_ask(e, fd);
+		return true;
+	}
 	if (fd >= 0)
 		close(fd);
 	if (c->welcome && ipc_check(data, len, IPC_SNAPSHOT, sizeof(struct ipc_header)))

@@ -172,9 +172,11 @@ bool dgram_run_events(struct engine *e)
 
 	while ((d = dgram_next_event(e->stack, &events))) {
 		struct sock *s = dgram_user(d);
-		int error = dgram_take_error(d);
 
 		any = true;
+		if (!s) /* a lookup's, which looks itself */
+			continue;
+		int error = dgram_take_error(d);
 		if (error)
 			note_error(e, s, error);
 		else

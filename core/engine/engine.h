@@ -52,6 +52,7 @@
 struct engine;
 struct epoll_event;
 struct host;
+struct resolver;
 struct sock;
 struct watch;
 
@@ -99,6 +100,7 @@ struct engine {
 	enum address_state address;
 
 	struct watch *watch; /* captures, traces, impairment; NULL in tests without a host */
+	struct resolver *resolver; /* names; NULL until a program asks */
 	nsec started;
 
 	struct ipc_table *table;

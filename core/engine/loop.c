@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/engine/dgram.h"
+#include "core/engine/resolver.h"
 #include "core/engine/sock.h"
 #include "core/engine/watch.h"
 #include "core/host/host.h"
@@ -61,7 +62,7 @@ static nsec next_deadline(const struct engine *e)
 
 	at = nsec_min(nsec_min(at, e->linger_at), watch_deadline(e));
 
-	at = nsec_min(at, e->leave_at);
+	at = nsec_min(nsec_min(at, e->leave_at), resolver_deadline(e));
 	if (!list_empty(&e->due))
 		return 0;
 	if (e->data_paused || !list_empty(&e->starved))
@@ -126,7 +127,8 @@ bool loop_run_events(struct engine *e)
 		if (s)
 			conn_event(e, s, events);
 	}
-	return dgram_run_events(e) || any;
+	any |= dgram_run_events(e);
+	return resolver_run_events(e) || any;
 }
 
 void loop_bury(struct engine *e)
@@ -268,6 +270,7 @@ void loop_turn(struct engine *e, struct epoll_event *events, int n)
 	serve_due(e);
 	if (e->now >= e->linger_at)
 		conn_ask_lingering(e);
+	resolver_turn(e);
 	run_stack(e);
 	table_flush(e);
 	loop_bury(e);

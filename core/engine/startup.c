@@ -16,6 +16,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "core/engine/resolver.h"
 #include "core/engine/sock.h"
 #include "core/engine/watch.h"
 #include "core/host/host.h"
@@ -244,6 +245,7 @@ void engine_stop(struct engine *e)
 	close_fd(&e->control.fd);
 	close_fd(&e->data.fd);
 	close_fd(&e->dgrams.fd);
+	resolver_close(e);
 	if (e->stack) {
 		stack_abort_all(e->stack, e->now);
 		loop_run_events(e);

@@ -74,6 +74,9 @@ enum ipc_op {
 	IPC_ATTACH,   /* control, client to engine: struct ipc_attach, for most kinds with an fd */
 	IPC_RESULT,   /* control, engine to client: struct ipc_result, the answer */
 	IPC_SNAPSHOT, /* control, client to engine: struct ipc_header; answer: IPC_RESULT and a memfd */
+	/* control, client to engine: struct ipc_header and a pair's end, which has a struct ipc_lookup */
+	IPC_LOOKUP,
+	IPC_ANSWER, /* on that pair, engine to client: struct ipc_answer (lookup.h) */
 };
 
 /* Every message starts with it; `len` counts all of the message's struct. */

@@ -185,6 +185,42 @@ static bool set_bypass(struct settings *s, const char *v)
 	}
 }
 
+/* 10.0.0.1 or 10.0.0.1:5353; the port is 53 unless said. */
+static bool parse_server(const char *text, struct endpoint *out)
+{
+	const char *colon = strchr(text, ':');
+	char address[IPADDR_STRLEN];
+	uint64_t port = 53;
+	size_t len = colon ? (size_t)(colon - text) : strlen(text);
+
+	if (len >= sizeof address || (colon && !parse_number(colon + 1, 1, 65535, &port)))
+		return false;
+	memcpy(address, text, len);
+	address[len] = '\0';
+	out->port = (uint16_t)port;
+	return ipaddr_parse(&out->addr, address) && ipaddr_is_v4(&out->addr) &&
+	       !ipaddr_is_any(&out->addr) && !ipaddr_is_multicast(&out->addr);
+}
+
+static bool set_dns(struct settings *s, const char *v)
+{
+	char item[IPADDR_STRLEN + 8];
+
+	for (;;) {
+		size_t len = strcspn(v, ",");
+		if (len >= sizeof item || s->ndns == SETTINGS_DNS_MAX)
+			return false;
+		memcpy(item, v, len);
+		item[len] = '\0';
+		if (!parse_server(item, &s->dns[s->ndns]))
+			return false;
+		s->ndns++;
+		if (!v[len])
+			return true;
+		v += len + 1;
+	}
+}
+
 static bool set_loopback(struct settings *s, const char *v)
 {
 	static const char *const names[] = {
@@ -261,6 +297,8 @@ static const struct variable {
 	{"TEECEE_SEED", set_seed, "a number below 2^64"},
 	{"TEECEE_BYPASS", set_bypass,
 		"up to 32 prefixes, separated by commas, as in 10.0.0.0/8,192.0.2.1"},
+	{"TEECEE_DNS", set_dns,
+		"up to 4 IPv4 addresses, separated by commas, as in 10.0.0.1,192.0.2.1:5353"},
 	{"TEECEE_LOOPBACK", set_loopback, "auto, stack or host"},
 	{"TEECEE_ENGINE", set_engine, "a path of at most 255 characters"},
 	{"TEECEE_PCAP", set_pcap, "a path of at most 255 characters"},

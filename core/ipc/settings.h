@@ -14,7 +14,7 @@
 #include "core/base/addr.h"
 #include "core/ipc/impair_spec.h"
 
-enum { SETTINGS_ERROR_LEN = 256, SETTINGS_BYPASS_MAX = 32, SETTINGS_PATH_LEN = 256, SETTINGS_IP_SPEC_LEN = 44 };
+enum { SETTINGS_ERROR_LEN = 256, SETTINGS_BYPASS_MAX = 32, SETTINGS_PATH_LEN = 256, SETTINGS_IP_SPEC_LEN = 44, SETTINGS_DNS_MAX = 4 };
 
 enum settings_mac { MAC_OWN, MAC_NIC, MAC_GIVEN };
 enum settings_loopback { LOOPBACK_AUTO, LOOPBACK_STACK, LOOPBACK_HOST };
@@ -43,6 +43,8 @@ struct settings {
 	unsigned nbypass;
 	/* TEECEE_BYPASS: comma-separated CIDRs left to the kernel */
 	struct ipnet bypass[SETTINGS_BYPASS_MAX];
+	unsigned ndns;
+	struct endpoint dns[SETTINGS_DNS_MAX];    /* TEECEE_DNS: instead of resolv.conf's servers */
 	char engine[SETTINGS_PATH_LEN];           /* TEECEE_ENGINE; "": found beside the library */
 	char pcap[SETTINGS_PATH_LEN];             /* TEECEE_PCAP; "": no capture */
 	char pcap_filter[SETTINGS_PATH_LEN];      /* TEECEE_PCAP_FILTER; syntax unchecked */
