@@ -140,6 +140,26 @@ static void serve(int fd)
 	}
 }
 
+/* Sends datagrams back: "o…" from another port, "q…" not at all. */
+static void serve_datagrams(const struct sockaddr_in *a)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), other = socket(AF_INET, SOCK_DGRAM, 0);
+	struct sockaddr_in from;
+	char buf[65536];
+
+	if (bind(fd, (const struct sockaddr *)a, sizeof(*a)) < 0)
+		_exit(1);
+	for (;;) {
+		socklen_t len = sizeof(from);
+		ssize_t n = recvfrom(fd, buf, sizeof(buf), 0, (struct sockaddr *)&from, &len);
+
+		if (n < 0 || (n > 0 && buf[0] == 'q'))
+			continue;
+		sendto(n > 0 && buf[0] == 'o' ? other : fd, buf, (size_t)n, 0,
+			(struct sockaddr *)&from, len);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct sockaddr_in a = peer_address(argv);
@@ -152,6 +172,8 @@ int main(int argc, char **argv)
 		perror("peer");
 		return 1;
 	}
+	if (fork() == 0)
+		serve_datagrams(&a);
 	puts("ready");
 	fflush(stdout);
 	while ((fd = accept(listener, NULL, NULL)) >= 0) {
