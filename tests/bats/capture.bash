@@ -36,7 +36,8 @@ count_frames() { "$LAN_TOOLS/capture" -c "$CAPTURE" "$1"; }
 # passes for want of one.
 wireshark_says()
 {
-	tshark -r "$CAPTURE" -n -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE -Y "$@" 2>/dev/null ||
+	tshark -r "$CAPTURE" -n -o tcp.check_checksum:TRUE -o udp.check_checksum:TRUE \
+		-o ip.check_checksum:TRUE -Y "$@" 2>/dev/null ||
 		echo "tshark failed for: $1"
 }
 
