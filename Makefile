@@ -75,7 +75,8 @@ PLAIN_DIRS := tests/shim $(if $(SANITIZED),,tests/bench tests/tools examples)
 PLAIN_BIN := $(call bins,$(foreach d,$(PLAIN_DIRS),$(call src_of,$(d))))
 FUZZ_SRC := $(filter-out tests/fuzz/replay.c,$(call src_of,tests/fuzz))
 REPLAY_BIN := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/replay_%,$(FUZZ_SRC))
-tests: $(CMOCKA_BIN) $(PLAIN_BIN) $(REPLAY_BIN)
+tests: $(CMOCKA_BIN) $(PLAIN_BIN) $(REPLAY_BIN) $(B)/tests/packetdrill/play \
+	$(if $(filter asan tsan,$(MODE)),,$(B)/packetdrill-teecee.so)
 
 $(B)/tests/unit/%: $(O)/tests/unit/%.o $(O)/tests-unit.a $(AR_ENGINE)
 	$(LINK) $(LIBS_CORE) -lcmocka
@@ -100,6 +101,8 @@ PD_COMMON := $(call objs,$(filter-out $(PD)/adapter%.c $(PD)/play%.c,$(call src_
 	core/engine/tcp_info.c core/engine/stack_option.c) $(foreach p,stack link ipc wire base,$(call ar_of,$(p)))
 $(B)/packetdrill-teecee.so: $(call objs,$(filter $(PD)/adapter%.c,$(call src_of,$(PD)))) $(PD_COMMON)
 	$(LINK) -shared -Wl,-Bsymbolic -Wl,-z,defs -lpthread -lsodium
+$(B)/tests/packetdrill/play: $(call objs,$(filter $(PD)/play%.c,$(call src_of,$(PD)))) $(PD_COMMON)
+	$(LINK) -lsodium
 
 $(B)/examples/%: $(O)/examples/%.o $(AR_HOST)
 	$(LINK) $(LIBS_CORE)

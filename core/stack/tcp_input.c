@@ -271,7 +271,7 @@ static bool refuses_text(struct tcp *t, const struct segment *g, nsec now)
 {
 	if (t->owned || t->listener || g->len == 0 || !seq_gt(seq_add(g->seq, g->len), t->rcv.nxt))
 		return false;
-	tcp_send_reset(t, now);
+	tcp_answer_with_reset(t->stack, g, now);
 	tcp_finish(t, ECONNRESET, now);
 	return true;
 }

@@ -337,7 +337,7 @@ TEST(data_after_close_is_answered_by_rst)
 	app_close(t);
 	expect_tx(t, .flags = FIN | ACK, .seq = L(1));
 	rx(t, .ack = L(2), .len = 10);
-	expect_tx(t, .flags = RST | ACK, .seq = L(2), .ack = R(1));
+	expect_tx(t, .flags = RST, .seq = L(2)); /* in the form that answers a segment, as Linux */
 	assert_null(rig_conn(t));
 	rig_end(t);
 }

@@ -245,8 +245,8 @@ TEST(with_timestamps_a_lost_syn_costs_no_caution)
 	app_send(t, 100);
 	expect_tx(t, .seq = L(1), .len = 100);
 	assert_true(t->tcp->rto < 1 * SEC);
-	/* The tail loss probe of a lone segment stands where the RTO would; then comes the RTO. */
-	expect_tx_after(t, t->tcp->rto, .seq = L(1), .len = 100);
+	expect_tx_after(
+		t, 72 * MSEC, .seq = L(1), .len = 100); /* tail loss probe: 2 srtt + 42 ms */
 	expect_tx_after(t, t->tcp->rto, .seq = L(1), .len = 100);
 	rig_end(t);
 }
