@@ -158,9 +158,11 @@ static int understand(char *line, const char *path, char text[static IPC_TEXT_LE
 {
 	char *end;
 
-	if (strcmp(line, "ok\n") == 0)
-		return 0;
 	line[strcspn(line, "\n")] = '\0';
+	if (strncmp(line, "ok", 2) == 0 && (line[2] == ' ' || line[2] == '\0')) {
+		snprintf(text, IPC_TEXT_LEN, "%s", line[2] ? line + 3 : "");
+		return 0;
+	}
 	long error = strtol(line, &end, 10);
 	if (error > 0 && error < 4096 && *end == ' ') {
 		snprintf(text, IPC_TEXT_LEN, "%s", end + 1);

@@ -3,8 +3,8 @@
  * takes no arguments; the TEECEE_* variables of its environment are its configuration (settings.h).
  *
  * Whoever starts it may pass a pipe as fd 3 and gets one line: "ok" when programs can connect to
- * the control name (of this engine, or of the one that was there first), or "ERRNO TEXT". Without a
- * pipe the text goes to stderr.
+ * the control name (of this engine, or of the one that was there first), with a note behind it if
+ * there is one for the person, or "ERRNO TEXT". Without a pipe the text goes to stderr.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +16,7 @@
 
 #include "core/base/log.h"
 #include "core/engine/engine.h"
+#include "core/host/host.h"
 
 enum { STATUS_FD = 3 };
 
@@ -33,9 +34,9 @@ static void tell(bool piped, int error, const char *text)
 {
 	char line[IPC_TEXT_LEN + 16];
 	int n = error ? snprintf(line, sizeof(line), "%d %s\n", error, text)
-		      : snprintf(line, sizeof(line), "ok\n");
+		      : snprintf(line, sizeof(line), "ok%s%s\n", text[0] ? " " : "", text);
 
-	if (!piped && error)
+	if (!piped && text[0])
 		log_line("%s", text);
 	if (!piped)
 		return;
@@ -59,7 +60,7 @@ static int run(bool piped, const struct settings *settings)
 	}
 	if (!err)
 		err = engine_start(&engine, error);
-	tell(piped, err, error);
+	tell(piped, err, err ? error : host_link(engine.host)->info.note);
 	if (!err)
 		loop_run(&engine);
 	engine_stop(&engine);

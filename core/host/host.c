@@ -35,7 +35,7 @@ static const struct link_driver {
 	struct link *(*open)(
 		const char *ifname, const struct macaddr *mac, char error[static LINK_ERROR_LEN]);
 } drivers[] = {
-	[HOST_LINK_AUTO] = {"auto", link_pcap_open},
+	[HOST_LINK_AUTO] = {"auto", link_auto_open},
 	[HOST_LINK_PACKET] = {"packet", link_packet_open},
 	[HOST_LINK_PCAP] = {"pcap", link_pcap_open},
 	[HOST_LINK_TAP] = {"tap", NULL},

@@ -238,6 +238,7 @@ static void an_interface_going_down_is_enetdown(void **state)
 	a->ops->close(a);
 	b->ops->close(b);
 	assert_int_equal(system("ip link set vb up"), 0);
+	assert_true(own_net_carries());
 }
 
 static void opening_says_what_is_wrong(void **state)
@@ -256,6 +257,7 @@ static void opening_says_what_is_wrong(void **state)
 	assert_int_equal(errno, ENETDOWN);
 	assert_string_equal(error, "va: the interface is down (ip link set va up)");
 	assert_int_equal(system("ip link set va up"), 0);
+	assert_true(own_net_carries());
 }
 
 static void the_interface_is_described(void **state)

@@ -53,7 +53,16 @@ static inline bool own_net_running(const char *ifname)
 	return running;
 }
 
-/* Waits until both ends carry. False, and a line that says why, when it cannot be made here. */
+/* Waits until both ends carry. */
+static inline bool own_net_carries(void)
+{
+	for (nsec limit = host_clock() + 5 * SEC; host_clock() < limit;)
+		if (own_net_running("va") && own_net_running("vb"))
+			return true;
+	return false;
+}
+
+/* Returns when both ends carry. False, and a line that says why, when it cannot be made here. */
 static inline bool own_net_make(void)
 {
 	if (!own_net_unshare()) {
@@ -66,10 +75,7 @@ static inline bool own_net_make(void)
 		   "02:bb:00:00:00:01 && "
 		   "ip link set lo up && ip link set va up && ip link set vb up") != 0)
 		return false;
-	for (nsec limit = host_clock() + 5 * SEC; host_clock() < limit;)
-		if (own_net_running("va") && own_net_running("vb"))
-			return true;
-	return false;
+	return own_net_carries();
 }
 
 #endif

@@ -4,13 +4,17 @@
  */
 #include <errno.h>
 #include <linux/filter.h>
+#include <linux/if_packet.h>
 #include <linux/seccomp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -142,6 +146,14 @@ static void a_small_segment_is_completed_by_the_kernel(void **state)
 	shell("ethtool -K va tso on gso on tx on >/dev/null");
 }
 
+static bool attach(struct sock_filter *code, size_t n)
+{
+	struct sock_fprog program = {.len = (unsigned short)n, .filter = code};
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
 /* From here on sendmsg, which a super-segment leaves by, is EINVAL; send is not. */
 static bool refuse_sendmsg(void)
 {
@@ -151,10 +163,68 @@ static bool refuse_sendmsg(void)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
-	struct sock_fprog program = {.len = ARRAY_LEN(code), .filter = code};
 
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+	return attach(code, ARRAY_LEN(code));
+}
+
+/* From here on the kernel is one that never heard of PACKET_VNET_HDR. */
+static bool refuse_vnet_hdr(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_setsockopt, 0, 5),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SOL_PACKET, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_VNET_HDR, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOPROTOOPT),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+
+	return attach(code, ARRAY_LEN(code));
+}
+
+/* In a child, whose kernel refuses it: the exit status says what it got. */
+static int open_without_vnet_hdr(link_open_fn *driver, const char *name, const char *says)
+{
+	char error[LINK_ERROR_LEN] = "";
+	int status;
+
+	pid_t child = fork();
+	if (child == 0) {
+		struct link *l = refuse_vnet_hdr() ? driver("va", &own_a, error) : NULL;
+		const char *got = l ? l->ops->name : "none", *said = l ? l->info.note : error;
+		if (strcmp(got, name) != 0 || strcmp(said, says) != 0)
+			fprintf(stderr, "# %s: %s\n", got, said);
+		_exit(strcmp(got, name) != 0 || strcmp(said, says) != 0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return status;
+}
+
+static void where_the_kernel_is_too_old_the_automatic_link_is_pcap(void **state)
+{
+	struct link *best = link_auto_open("va", &own_a, (char[LINK_ERROR_LEN]){0});
+
+	assert_string_equal(best->ops->name, "packet");
+	assert_string_equal(best->info.note, "");
+	best->ops->close(best);
+	assert_int_equal(open_without_vnet_hdr(link_packet_open, "none",
+				 "va: PACKET_VNET_HDR: Protocol not available"),
+		0);
+	assert_int_equal(
+		open_without_vnet_hdr(link_auto_open, "pcap",
+			"va: PACKET_VNET_HDR: Protocol not available: using libpcap, slower"),
+		0);
+}
+
+static void the_automatic_link_says_what_is_wrong(void **state)
+{
+	char error[LINK_ERROR_LEN];
+
+	assert_null(link_auto_open("nowhere0", &own_a, error));
+	assert_int_equal(errno, ENODEV);
+	assert_string_equal(error, "nowhere0: no such interface");
 }
 
 static void what_the_kernel_refuses_whole_is_cut_here(void **state)
@@ -246,6 +316,8 @@ int main(void)
 		cmocka_unit_test(the_kernel_cuts_and_completes_what_the_wire_needs),
 		cmocka_unit_test(a_small_segment_is_completed_by_the_kernel),
 		cmocka_unit_test(what_the_kernel_refuses_whole_is_cut_here),
+		cmocka_unit_test(where_the_kernel_is_too_old_the_automatic_link_is_pcap),
+		cmocka_unit_test(the_automatic_link_says_what_is_wrong),
 		cmocka_unit_test(tagged_frames_do_not_pass_for_ours),
 		cmocka_unit_test(a_full_queue_is_eagain_and_nothing_is_sent),
 		cmocka_unit_test(checksums_need_no_guessing),
