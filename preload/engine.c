@@ -42,29 +42,49 @@ static struct channel {
 	struct engine_link link;
 } channel = {.fd = -1};
 
+/*
+ * The one that the parent of a fork had, or its parent. Options may be sent there, which nobody answers: a child in
+ * another network namespace (vsftpd's), where the engine's names do not exist, has no other way.
+ */
+static struct channel inherited = {.fd = -1};
+
 static uint8_t token[IPC_TOKEN_LEN]; /* outlives the channel: a dropped uid has no other proof */
 static char last_text[IPC_TEXT_LEN]; /* what the person was told; twice the same is noise */
 
-static bool is_ours(const struct channel *c)
+static bool is_open(const struct channel *c)
 {
 	const struct ipc_table *t = c->fd >= 0 ? instance_table((unsigned)c->link.instance) : NULL;
 
 	/* Killed this moment, it still seems to listen. */
 	if (!t || !ipc_table_is_alive(t))
 		return false;
-	return c->fd >= 0 && c->pid == getpid() && raw_cookie(c->fd) == c->cookie;
+	return raw_cookie(c->fd) == c->cookie;
+}
+
+static bool is_ours(const struct channel *c)
+{
+	return c->pid == getpid() && is_open(c);
+}
+
+static void close_locked(struct channel *c)
+{
+	if (c->fd >= 0 && raw_cookie(c->fd) == c->cookie)
+		raw_close(c->fd);
+	c->fd = -1;
 }
 
 static void drop_locked(void)
 {
-	if (channel.fd >= 0 && raw_cookie(channel.fd) == channel.cookie)
-		raw_close(channel.fd);
-	channel.fd = -1;
+	close_locked(&channel);
 }
 
 void engine_forked(void)
 {
-	drop_locked();
+	if (channel.fd < 0)
+		return;
+	close_locked(&inherited);
+	inherited = channel;
+	channel.fd = -1;
 }
 
 void engine_lost(int instance)
@@ -308,13 +328,18 @@ int engine_get(bool may_start, struct engine_link *out)
 	return 0;
 }
 
-static ssize_t send_locked(int instance, const struct ipc_setopt *m)
+static ssize_t send_option(struct channel *c, int instance, const struct ipc_setopt *m)
 {
-	if (!is_ours(&channel) || channel.link.instance != instance)
-		return -ENOTCONN;
-	ssize_t n = raw_send(channel.fd, m, sizeof *m);
-	if (n < 0 && n != -EAGAIN)
-		drop_locked();
+	sigset_t saved;
+	ssize_t n = -ENOTCONN;
+
+	lock_take(&saved);
+	if (c->link.instance == instance && (c == &inherited ? is_open(c) : is_ours(c))) {
+		n = raw_send(c->fd, m, sizeof *m);
+		if (n < 0 && n != -EAGAIN)
+			close_locked(c);
+	}
+	lock_give(&saved);
 	return n;
 }
 
@@ -324,20 +349,20 @@ int engine_set_option(int instance, uint64_t cookie, enum ipc_option o, int64_t 
 		.cookie = cookie,
 		.option = o,
 		.value = value};
+	struct channel *c = &channel;
 	struct engine_link link;
-	sigset_t saved;
 
 	/* A queue full of options is not a state that lasts: the engine reads them first. */
 	for (int tries = 0; tries < 1000; tries++) {
-		lock_take(&saved);
-		ssize_t n = send_locked(instance, &m);
-		lock_give(&saved);
+		ssize_t n = send_option(c, instance, &m);
 		if (n == sizeof m)
 			return 0;
 		if (n == -EAGAIN)
 			raw_poll(NULL, 1);
-		else if (engine_get(false, &link) < 0 || link.instance != instance)
+		else if (c == &inherited)
 			return -ENETDOWN;
+		else if (engine_get(false, &link) < 0 || link.instance != instance)
+			c = &inherited;
 	}
 	return -ENETDOWN;
 }

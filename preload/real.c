@@ -193,6 +193,31 @@ static ssize_t early_sendfile(int out, int in, off_t *offset, size_t n)
 	return syscall(SYS_sendfile, out, in, offset, n);
 }
 
+static int early_setuid(uid_t uid)
+{
+	return (int)syscall(SYS_setuid, uid);
+}
+
+static int early_setresuid(uid_t ruid, uid_t euid, uid_t suid)
+{
+	return (int)syscall(SYS_setresuid, ruid, euid, suid);
+}
+
+static int early_seteuid(uid_t uid)
+{
+	return early_setresuid((uid_t)-1, uid, (uid_t)-1);
+}
+
+static int early_setreuid(uid_t ruid, uid_t euid)
+{
+	return (int)syscall(SYS_setreuid, ruid, euid);
+}
+
+static int early_chroot(const char *path)
+{
+	return (int)syscall(SYS_chroot, path);
+}
+
 struct real real = {
 	.socket = early_socket,
 	.connect = early_connect,
@@ -228,6 +253,11 @@ struct real real = {
 	.sendmmsg = early_sendmmsg,
 	.sendfile = early_sendfile,
 	.sendfile64 = early_sendfile,
+	.setuid = early_setuid,
+	.seteuid = early_seteuid,
+	.setreuid = early_setreuid,
+	.setresuid = early_setresuid,
+	.chroot = early_chroot,
 };
 
 static const struct symbol {
@@ -268,6 +298,11 @@ static const struct symbol {
 	{"sendmmsg", offsetof(struct real, sendmmsg)},
 	{"sendfile", offsetof(struct real, sendfile)},
 	{"sendfile64", offsetof(struct real, sendfile64)},
+	{"setuid", offsetof(struct real, setuid)},
+	{"seteuid", offsetof(struct real, seteuid)},
+	{"setreuid", offsetof(struct real, setreuid)},
+	{"setresuid", offsetof(struct real, setresuid)},
+	{"chroot", offsetof(struct real, chroot)},
 };
 
 static_assert(ARRAY_LEN(symbols) * sizeof(void *) == sizeof(struct real), "one symbol per pointer");

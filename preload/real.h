@@ -57,6 +57,11 @@ struct real {
 	int (*sendmmsg)(int fd, struct mmsghdr *msgs, unsigned n, int flags);
 	ssize_t (*sendfile)(int out, int in, off_t *offset, size_t n);
 	ssize_t (*sendfile64)(int out, int in, off64_t *offset, size_t n);
+	int (*setuid)(uid_t uid);
+	int (*seteuid)(uid_t uid);
+	int (*setreuid)(uid_t ruid, uid_t euid);
+	int (*setresuid)(uid_t ruid, uid_t euid, uid_t suid);
+	int (*chroot)(const char *path);
 };
 
 extern struct real real;

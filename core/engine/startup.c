@@ -151,6 +151,19 @@ static int open_host(struct engine *e, char error[static IPC_TEXT_LEN])
 	return 0;
 }
 
+/* A file capability (setcap cap_net_raw+p) is ours to use, but not in use. */
+static void raise_net_raw(void)
+{
+	static const cap_value_t raw[] = {CAP_NET_RAW};
+	cap_t caps = cap_get_proc();
+	cap_flag_value_t have = CAP_CLEAR;
+
+	if (caps && cap_get_flag(caps, CAP_NET_RAW, CAP_PERMITTED, &have) == 0 && have == CAP_SET &&
+		cap_set_flag(caps, CAP_EFFECTIVE, 1, raw, CAP_SET) == 0)
+		cap_set_proc(caps);
+	cap_free(caps);
+}
+
 /*
  * Only raw sockets are needed from here on (the link may have to be opened again), by nobody but
  * us.
@@ -215,6 +228,7 @@ static int open_parts(struct engine *e, char error[static IPC_TEXT_LEN])
 	e->dgrams.fd = listen_on(SOCK_SEQPACKET, &name, len);
 	if (e->data.fd < 0 || e->dgrams.fd < 0)
 		return fail(error, "cannot listen for connections");
+	raise_net_raw();
 	err = open_host(e, error);
 	if (err)
 		return err;
