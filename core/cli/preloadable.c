@@ -7,6 +7,7 @@
  *	set-user-ID, -group-ID  AT_SECURE: ld.so ignores paths in LD_PRELOAD. Not when the owner is
  *	                        the user anyway, nor on a file system mounted nosuid
  *	file capabilities       AT_SECURE as well, except for root
+ *	Go                      its runtime makes system calls by itself, whatever libc says
  *
  * A script is its interpreter; "#!/usr/bin/env python3" is python3, which env looks for in PATH.
  */
@@ -29,6 +30,7 @@ enum {
 	SCRIPT_DEPTH_MAX = 5,  /* interpreters that are scripts: as many as the kernel follows */
 	SCRIPT_LINE_MAX = 256, /* BINPRM_BUF_SIZE */
 	PHDRS_MAX = 64,        /* more than any linker writes */
+	NOTES_LEN = 4096,      /* of one segment of notes; what lies behind is not looked at */
 };
 
 /* The ELF of this very command: what the library, built with it, can be loaded into. */
@@ -36,10 +38,12 @@ enum {
 enum { OUR_CLASS = ELFCLASS64 };
 typedef Elf64_Ehdr elf_header;
 typedef Elf64_Phdr elf_phdr;
+typedef Elf64_Nhdr elf_note;
 #else
 enum { OUR_CLASS = ELFCLASS32 };
 typedef Elf32_Ehdr elf_header;
 typedef Elf32_Phdr elf_phdr;
+typedef Elf32_Nhdr elf_note;
 #endif
 
 static int try_file(const char *path)
@@ -98,21 +102,62 @@ static bool is_privileged(
 	return setid || capable;
 }
 
-/* The dynamic linker the program asks for; false: none. */
-static bool read_interpreter(int fd, const elf_header *e, char interp[static PATH_MAX])
-{
-	elf_phdr ph[PHDRS_MAX];
-	size_t count = MIN((size_t)e->e_phnum, (size_t)PHDRS_MAX);
+struct segments {
+	size_t count;
+	elf_phdr at[PHDRS_MAX];
+};
 
-	if (pread(fd, ph, count * sizeof *ph, (off_t)e->e_phoff) != (ssize_t)(count * sizeof *ph))
-		return false;
-	for (size_t i = 0; i < count; i++) {
-		size_t len = MIN((size_t)ph[i].p_filesz, (size_t)PATH_MAX - 1);
-		if (ph[i].p_type != PT_INTERP)
+static bool read_segments(int fd, const elf_header *e, struct segments *out)
+{
+	out->count = MIN((size_t)e->e_phnum, (size_t)PHDRS_MAX);
+	size_t len = out->count * sizeof out->at[0];
+	return pread(fd, out->at, len, (off_t)e->e_phoff) == (ssize_t)len;
+}
+
+/* The dynamic linker the program asks for; false: none. */
+static bool read_interpreter(int fd, const struct segments *s, char interp[static PATH_MAX])
+{
+	for (size_t i = 0; i < s->count; i++) {
+		size_t len = MIN((size_t)s->at[i].p_filesz, (size_t)PATH_MAX - 1);
+		if (s->at[i].p_type != PT_INTERP)
 			continue;
-		ssize_t n = pread(fd, interp, len, (off_t)ph[i].p_offset);
+		ssize_t n = pread(fd, interp, len, (off_t)s->at[i].p_offset);
 		interp[n < 0 ? 0 : n] = '\0';
 		return n > 0;
+	}
+	return false;
+}
+
+/* Whether the notes in `data` have one with this owner. Name and content are padded to 4 bytes. */
+static bool notes_have(const uint8_t *data, size_t len, const char *owner)
+{
+	size_t owner_len = strlen(owner) + 1, at = 0;
+	elf_note note;
+
+	while (at + sizeof note <= len) {
+		memcpy(&note, data + at, sizeof note);
+		at += sizeof note;
+		if (note.n_namesz > len - at || note.n_descsz > len - at)
+			return false;
+		if (note.n_namesz >= owner_len && memcmp(data + at, owner, owner_len) == 0)
+			return true;
+		at += ((size_t)note.n_namesz + 3) / 4 * 4 + ((size_t)note.n_descsz + 3) / 4 * 4;
+	}
+	return false;
+}
+
+/* Go's linker leaves its build ID, as a note of the owner "Go", in every program. */
+static bool is_go(int fd, const struct segments *s)
+{
+	uint8_t notes[NOTES_LEN];
+
+	for (size_t i = 0; i < s->count; i++) {
+		if (s->at[i].p_type != PT_NOTE)
+			continue;
+		ssize_t n = pread(fd, notes, MIN((size_t)s->at[i].p_filesz, sizeof notes),
+			(off_t)s->at[i].p_offset);
+		if (n > 0 && notes_have(notes, (size_t)n, "Go"))
+			return true;
 	}
 	return false;
 }
@@ -121,6 +166,7 @@ static bool elf_preloadable(const char *path, int fd, char reason[static PRELOAD
 {
 	char interp[PATH_MAX];
 	elf_header e, own;
+	struct segments segments;
 	int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	bool know_own = self >= 0 && pread(self, &own, sizeof own, 0) == (ssize_t)sizeof own;
 	const char *why = NULL;
@@ -131,10 +177,12 @@ static bool elf_preloadable(const char *path, int fd, char reason[static PRELOAD
 		return true;
 	if (e.e_ident[EI_CLASS] != OUR_CLASS || (know_own && e.e_machine != own.e_machine))
 		why = "is built for another architecture than the library";
-	else if (!read_interpreter(fd, &e, interp))
+	else if (!read_segments(fd, &e, &segments) || !read_interpreter(fd, &segments, interp))
 		why = "is statically linked: there is nothing that would load the library";
 	else if (strstr(interp, "ld-musl"))
 		why = "is built on musl: the library needs glibc";
+	else if (is_go(fd, &segments))
+		why = "is a Go program: it makes its system calls by itself, past any library";
 	if (why)
 		snprintf(reason, PRELOAD_REASON_LEN, "%s %s", path, why);
 	return !why;
