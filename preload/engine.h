@@ -35,6 +35,12 @@ void engine_lost(int instance);
 /* Sends an option for a socket that the engine knows: 0 or -ENETDOWN. */
 int engine_set_option(int instance, uint64_t cookie, enum ipc_option o, int64_t value);
 
+/*
+ * Sends a message with an fd, which stays the caller's, to the engine (started if there is none): 0, or -errno
+ * for the program's call.
+ */
+int engine_pass(const void *data, size_t len, int fd);
+
 /* The child of a fork: it must open a channel of its own. Called with the lock held. */
 void engine_forked(void);
 

@@ -26,4 +26,12 @@ ssize_t __recv_chk(int fd, void *buf, size_t n, size_t room, int flags);
 ssize_t __recvfrom_chk(
 	int fd, void *buf, size_t n, size_t room, int flags, struct sockaddr *addr, socklen_t *len);
 
+struct __res_state;
+int __res_nquery(struct __res_state *state, const char *name, int class, int type, unsigned char *out, int len);
+int __res_nsearch(struct __res_state *state, const char *name, int class, int type, unsigned char *out, int len);
+int __res_query(const char *name, int class, int type, unsigned char *out, int len);
+int __res_search(const char *name, int class, int type, unsigned char *out, int len);
+int __res_nsend(struct __res_state *state, const unsigned char *query, int query_len, unsigned char *out, int len);
+int __res_send(const unsigned char *query, int query_len, unsigned char *out, int len);
+
 #endif
