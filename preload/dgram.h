@@ -6,9 +6,16 @@
  * Each function returns what the system call would, with -errno for an error; pointers are the
  * program's and may be bad.
  *
- * DESTINATIONS OF THE KERNEL (TEECEE_BYPASS, 127/8 and ::1 unless TEECEE_LOOPBACK=stack, "any"). A socket that has not sent anything
- * yet and is not bound to our address becomes a kernel's socket under the same number when it
- * connects, binds or first sends there, and stays one. Later that is ENETUNREACH.
+ * DESTINATIONS OF THE KERNEL (TEECEE_BYPASS, "any", 127/8 and ::1 unless TEECEE_LOOPBACK=stack). A
+ * socket that has not sent anything yet and is not bound to our address becomes a kernel's socket
+ * under the same number when it connects, binds or first sends there, and stays one. Later that is
+ * ENETUNREACH.
+ *
+ * WHAT CANNOT WORK. A program without the shim that inherited such a socket can write() to its
+ * connected peer, but reads our headers. So does one with the shim that got it by SCM_RIGHTS, until
+ * its first control call on it; exec and fork are no trouble. POLLERR is seen by poll and ppoll with
+ * POLLIN in the set. MSG_MORE, UDP_CORK, UDP_SEGMENT, source-specific multicast and SO_ATTACH_FILTER
+ * (which would see our headers) are refused, as by a kernel that lacks them.
  */
 #ifndef TEECEE_PRELOAD_DGRAM_H
 #define TEECEE_PRELOAD_DGRAM_H
