@@ -193,7 +193,8 @@ static int drop_privileges(void)
 
 static int catch_signals(struct engine *e)
 {
-	static const int ignored[] = {SIGPIPE, SIGHUP, SIGUSR1, SIGUSR2, SIGALRM};
+	static const int ignored[] = {SIGPIPE, SIGHUP, SIGUSR1, SIGUSR2, SIGALRM,
+		SIGXFSZ}; /* the program's limit concerns its files; ours says EFBIG */
 	sigset_t set;
 
 	for (size_t i = 0; i < ARRAY_LEN(ignored); i++)

@@ -39,19 +39,24 @@ static struct capfile *of(const struct watcher *w)
 }
 
 /* All of it or nothing: what a full disk took of it is taken back. 0 or -errno. */
-static int append(struct capfile *c, const void *data, size_t len)
+static int append(struct capfile *c, const uint8_t *data, size_t len)
 {
 	int fd = c->config.fd[c->at];
-	ssize_t n = pwrite(fd, data, len, (off_t)c->length);
+	size_t done = 0;
+	int err = 0;
 
-	if (n == (ssize_t)len) {
-		c->length += len;
-		return 0;
+	while (done < len && !err) {
+		ssize_t n = pwrite(fd, data + done, len - done, (off_t)(c->length + done));
+		if (n > 0)
+			done += (size_t)n;
+		else
+			err = n < 0 ? -errno : -ENOSPC;
 	}
-	int err = n < 0 ? errno : ENOSPC;
-	if (ftruncate(fd, (off_t)c->length) < 0)
-		err = errno;
-	return -err;
+	if (!err)
+		c->length += len;
+	else if (ftruncate(fd, (off_t)c->length) < 0)
+		err = -errno;
+	return err;
 }
 
 static int begin(struct capfile *c)

@@ -120,6 +120,14 @@ void flow_csum_complete(const struct flow_view *v, uint8_t *frame)
 	put_be16(frame + at, sum == 0 && v->key.protocol == IP_PROTO_UDP ? 0xffff : sum);
 }
 
+void flow_csum_spoil(const struct flow_view *v, uint8_t *frame)
+{
+	size_t at = csum_at(v);
+
+	if (at)
+		frame[at + 1] ^= 1;
+}
+
 bool flow_csum_is_right(const struct flow_view *v, const uint8_t *frame)
 {
 	size_t at = csum_at(v);

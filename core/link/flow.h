@@ -47,6 +47,9 @@ uint32_t flow_hash(const struct flow_key *k);
 bool flow_csum_is_partial(const struct flow_view *v, const uint8_t *frame);
 void flow_csum_complete(const struct flow_view *v, uint8_t *frame);
 
+/* Another value in the field. */
+void flow_csum_spoil(const struct flow_view *v, uint8_t *frame);
+
 /* Whether the checksum is right as it stands; true for what has none. */
 bool flow_csum_is_right(const struct flow_view *v, const uint8_t *frame);
 

@@ -31,7 +31,7 @@ void mangle_corrupt(struct held *h, bool out, uint32_t random)
 	h->data[random / 8 % h->len] ^= (uint8_t)(1u << random % 8);
 	flow_look(&v, h->data, h->len, out);
 	if (v.end <= h->len && flow_csum_is_partial(&v, h->data))
-		h->data[v.l4] ^= 1;
+		flow_csum_spoil(&v, h->data);
 	h->csum = FRAME_CSUM_UNVERIFIED;
 	h->gso_size = 0;
 }
