@@ -53,7 +53,7 @@ AR_ENGINE := $(call ar_of,engine) $(call ar_of,host) $(foreach p,stack link ipc 
 LINK = @mkdir -p $(@D) && $(if $(V),set -x &&) $(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
 
 $(B)/libteecee.so: $(call obj_of,preload) $(call ar_of,ipc) $(call ar_of,base) preload/exports.map
-	$(LINK) -shared -Wl,--version-script=preload/exports.map -Wl,-z,defs -Wl,-soname,libteecee.so -ldl
+	$(LINK) -shared -Wl,--version-script=preload/exports.map -Wl,-z,defs -Wl,--wrap=syscall -Wl,-soname,libteecee.so -ldl
 
 $(B)/teecee-engine: $(O)/core/engine/main.o $(AR_ENGINE)
 	$(LINK) $(LIBS_CORE)

@@ -76,7 +76,7 @@ static int receive(int fd, struct ipc_accepted *m, int *accepted, int flags)
 		return *accepted >= 0 ? 0 : -EMFILE;
 	if (*accepted >= 0)
 		raw_close(*accepted);
-	return n == 0 && engine_lives(fd) ? -EINVAL : -ENETDOWN;
+	return (n == 0 || n == -ECONNRESET) && engine_lives(fd) ? -EINVAL : -ENETDOWN;
 }
 
 static int wait_and_receive(int fd, struct ipc_accepted *m, int *accepted, int flags)

@@ -180,7 +180,7 @@ static int take_welcome(
 		return instance;
 	c->pid = getpid();
 	c->cookie = raw_cookie(c->fd);
-	c->link = (struct engine_link){.instance = instance, .mtu = w->mtu};
+	c->link = (struct engine_link){.instance = instance, .mtu = w->mtu, .address = w->address};
 	memcpy(c->link.id, w->instance, sizeof c->link.id);
 	memcpy(c->link.token, w->token, sizeof c->link.token);
 	c->link.data_len = ipc_name(&c->link.data, s, config_get()->uid, w->instance);

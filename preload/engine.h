@@ -20,6 +20,7 @@ struct engine_link {
 	struct sockaddr_un dgram; /* the name that datagram sockets connect to */
 	socklen_t dgram_len;
 	uint16_t mtu;
+	struct ipnet address; /* ours */
 };
 
 /*

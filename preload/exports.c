@@ -18,6 +18,7 @@
 #include "preload/dgram.h"
 #include "preload/exports.h"
 #include "preload/hint.h"
+#include "preload/ifaddr.h"
 #include "preload/io.h"
 #include "preload/linger.h"
 #include "preload/real.h"
@@ -228,4 +229,31 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 	if (!ioctl_differs(request) || !shim_identify(fd, &s))
 		return real.ioctl(fd, request, arg);
 	return finish(shim_ioctl(&s, request, arg), saved);
+}
+
+EXPORT int __socket(int domain, int type, int protocol)
+{
+	return socket(domain, type, protocol);
+}
+
+/* glibc's would call its own bind. */
+EXPORT int bindresvport(int fd, struct sockaddr_in *addr)
+{
+	struct shim_sock s;
+	int saved = errno;
+
+	return shim_identify(fd, &s) ? finish(shim_bind_reserved(&s, addr), saved)
+				     : real.bindresvport(fd, addr);
+}
+
+EXPORT int getifaddrs(struct ifaddrs **out)
+{
+	int saved = errno;
+
+	return finish(ifaddr_list(out), saved);
+}
+
+EXPORT struct if_nameindex *if_nameindex(void)
+{
+	return ifaddr_names(real.if_nameindex());
 }

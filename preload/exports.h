@@ -13,6 +13,7 @@
 
 int __connect(int fd, const struct sockaddr *addr, socklen_t len);
 int __close(int fd);
+int __socket(int domain, int type, int protocol);
 int __dup2(int fd, int to);
 int __fcntl(int fd, int cmd, ...);
 int __poll_chk(struct pollfd *fds, nfds_t n, int timeout_ms, size_t room);
@@ -20,6 +21,8 @@ int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout, co
 	size_t room);
 ssize_t __read(int fd, void *buf, size_t n);
 ssize_t __write(int fd, const void *buf, size_t n);
+ssize_t __recv(int fd, void *buf, size_t n, int flags);
+int __sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags);
 ssize_t __send(int fd, const void *buf, size_t n, int flags);
 ssize_t __read_chk(int fd, void *buf, size_t n, size_t room);
 ssize_t __recv_chk(int fd, void *buf, size_t n, size_t room, int flags);

@@ -3,6 +3,7 @@
  * own system call and no other.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -119,7 +120,7 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 		return -1;
 	if ((flags & MSG_ERRQUEUE) && io_odd_recv(fd, 0, flags, &r))
 		return r;
-	if (msg && msg->msg_name && io_gives_no_name(fd)) {
+	if (io_may_look(msg) && msg->msg_name && io_gives_no_name(fd)) {
 		void *name = msg->msg_name;
 		msg->msg_name = NULL;
 		r = io_after_recv(fd, real.recvmsg(fd, msg, flags), flags);
@@ -214,7 +215,7 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 	struct msghdr bare;
 	ssize_t r;
 
-	if ((flags & MSG_FASTOPEN) &&
+	if ((flags & MSG_FASTOPEN) && io_may_look(msg) &&
 		io_fast_open(fd, msg->msg_name, msg->msg_namelen, flags, &r) && r < 0)
 		return r;
 	if (!io_before_send(fd, flags))
@@ -280,4 +281,47 @@ EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *time
 	if (n > room / sizeof *fds)
 		__chk_fail();
 	return ppoll(fds, n, timeout, mask);
+}
+
+EXPORT ssize_t splice(
+	int in, off64_t *in_at, int out, off64_t *out_at, size_t n, unsigned flags)
+{
+	if (!io_before_recv(in) || !io_before_send(out, 0))
+		return -1;
+	ssize_t r = real.splice(in, in_at, out, out_at, n, flags);
+	/* Which side failed is not told: each looks whether the error is its own. */
+	return io_after_send(out, io_after_recv(in, r, 0), 0);
+}
+
+EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int n, off_t at, int flags)
+{
+	return io_before_recv(fd) ? io_after_recv(fd, real.preadv2(fd, iov, n, at, flags), 0) : -1;
+}
+
+EXPORT ssize_t preadv64v2(int fd, const struct iovec *iov, int n, off64_t at, int flags)
+{
+	return io_before_recv(fd) ? io_after_recv(fd, real.preadv64v2(fd, iov, n, at, flags), 0)
+				  : -1;
+}
+
+EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t at, int flags)
+{
+	return io_before_send(fd, 0) ? io_after_send(fd, real.pwritev2(fd, iov, n, at, flags), 0)
+				     : -1;
+}
+
+EXPORT ssize_t pwritev64v2(int fd, const struct iovec *iov, int n, off64_t at, int flags)
+{
+	return io_before_send(fd, 0) ? io_after_send(fd, real.pwritev64v2(fd, iov, n, at, flags), 0)
+				     : -1;
+}
+
+EXPORT ssize_t __recv(int fd, void *buf, size_t n, int flags)
+{
+	return recv(fd, buf, n, flags);
+}
+
+EXPORT int __sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
+{
+	return sendmmsg(fd, msgs, n, flags);
 }

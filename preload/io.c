@@ -13,9 +13,10 @@
  *	MSG_ERRQUEUE                 reads data                EAGAIN
  *
  * THE FIRST WRITE AFTER A RESET. The engine notes the error in the table before it closes; the kernel notes the
- * engine's own death there (core/ipc/table.h). If a look at the table says so, SO_ERROR of the real socket is asked: it holds ECONNRESET until somebody has been told (a
- * read, a poll loop's SO_ERROR), exactly as TCP's sk_err does. Nobody yet: this write is told, without a
- * signal. Otherwise the write is made and the kernel answers EPIPE and SIGPIPE itself.
+ * engine's own death there (core/ipc/table.h). If a look at the table says so, SO_ERROR of the real socket is asked:
+ * it holds ECONNRESET until somebody has been told (a read, a poll loop's SO_ERROR), exactly as TCP's sk_err does.
+ * Nobody yet: this write is told, without a signal. Otherwise the write is made and the kernel answers EPIPE and
+ * SIGPIPE itself.
  */
 #include "preload/io.h"
 

@@ -10,6 +10,7 @@
 #define TEECEE_PRELOAD_IO_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -23,6 +24,15 @@ ssize_t io_after_send(int fd, ssize_t result, int flags);
 
 /* The kinds of recv that AF_UNIX does otherwise: MSG_ERRQUEUE, MSG_TRUNC. False: not these, or not ours. */
 bool io_odd_recv(int fd, size_t n, int flags, ssize_t *result);
+
+/*
+ * Whether we may look into the program's struct ourselves, before the kernel did: NULL and small numbers, which no
+ * program can have mapped, are left to it. To ask for more would take another system call.
+ */
+static inline bool io_may_look(const void *user)
+{
+	return (uintptr_t)user >= 65536;
+}
 
 /* A connection of ours: recvfrom and recvmsg leave the address alone and say that its length is 0. */
 bool io_gives_no_name(int fd);

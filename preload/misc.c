@@ -4,26 +4,13 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "core/ipc/unix_diag.h"
 #include "preload/dgram.h"
+#include "preload/ifaddr.h"
 #include "preload/real.h"
 #include "preload/sock.h"
 #include "preload/usermem.h"
-
-/* The interface questions that only an inet socket is asked for. */
-static int ask_inet(unsigned long request, void *arg)
-{
-	int fd = raw_result(syscall(SYS_socket, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-
-	if (fd < 0)
-		return fd;
-	int r = raw_result(syscall(SYS_ioctl, fd, request, arg));
-	raw_close(fd);
-	return r;
-}
 
 /*
  * What the peer has not acknowledged: first what the engine has not read, the residual byte excepted, then what the
@@ -56,7 +43,7 @@ int shim_ioctl(struct shim_sock *s, unsigned long request, void *arg)
 		return listening ? -EINVAL : user_write(arg, &n, sizeof n);
 	default:
 		return request >= SIOCADDRT && request <= SIOCDEVPRIVATE
-			       ? ask_inet(request, arg)
+			       ? ifaddr_ioctl(request, arg)
 			       : raw_result(real.ioctl(s->fd, request, arg));
 	}
 }

@@ -126,6 +126,9 @@ static int get_socket_level(struct shim_sock *s, int name, void *value, socklen_
 		return give_int(
 			s->kind == SHIM_ENGAGED && s->known && s->info.tcp_state == STATE_LISTEN,
 			value, len);
+	case SO_PASSCRED:
+	case SO_PASSSEC:
+		return -EOPNOTSUPP;
 	case SO_PEERCRED:
 		return give(&nobody, sizeof nobody, value, len);
 	default:
@@ -189,6 +192,15 @@ static int set_known(
 	return r;
 }
 
+/* What the real socket would take, and what recvmsg would then show. */
+static bool is_only_unix(int name)
+{
+	enum { PASSPIDFD = 76, PASSRIGHTS = 83 }; /* newer than some headers */
+
+	return name == SO_PASSCRED || name == SO_PASSSEC || name == PASSPIDFD ||
+	       name == PASSRIGHTS;
+}
+
 static int set_congestion(struct shim_sock *s, const char *name, socklen_t len)
 {
 	int64_t v = ipc_congestion_pack(name, MIN(len, (socklen_t)CA_NAME_LEN - 1));
@@ -208,6 +220,8 @@ int shim_setsockopt(struct shim_sock *s, int level, int name, const void *value,
 		return dgram_setsockopt(s, level, name, value, len);
 	if (level == IPPROTO_IPV6 && s->family != AF_INET6)
 		return -ENOPROTOOPT;
+	if (o < 0 && level == SOL_SOCKET && is_only_unix(name))
+		return -EOPNOTSUPP;
 	if (o < 0 && level == SOL_SOCKET)
 		return raw_result(real.setsockopt(s->fd, level, name, value, len));
 	if ((int)len < 0)

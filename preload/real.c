@@ -218,6 +218,42 @@ static int early_chroot(const char *path)
 	return (int)syscall(SYS_chroot, path);
 }
 
+static ssize_t early_splice(
+	int in, off64_t *in_at, int out, off64_t *out_at, size_t n, unsigned flags)
+{
+	return syscall(SYS_splice, in, in_at, out, out_at, n, flags);
+}
+
+/* The offset in two halves, as the kernel wants it everywhere. */
+static ssize_t early_preadv2(int fd, const struct iovec *iov, int n, off_t at, int flags)
+{
+	return syscall(SYS_preadv2, fd, iov, n, (long)at, (long)((uint64_t)at >> 32), flags);
+}
+
+static ssize_t early_pwritev2(int fd, const struct iovec *iov, int n, off_t at, int flags)
+{
+	return syscall(SYS_pwritev2, fd, iov, n, (long)at, (long)((uint64_t)at >> 32), flags);
+}
+
+/* Nobody asks for these before our constructor has run. */
+static int early_bindresvport(int fd, struct sockaddr_in *addr)
+{
+	errno = ENOSYS;
+	return -1;
+}
+
+static int early_getifaddrs(struct ifaddrs **out)
+{
+	errno = ENOSYS;
+	return -1;
+}
+
+static struct if_nameindex *early_if_nameindex(void)
+{
+	errno = ENOBUFS;
+	return NULL;
+}
+
 struct real real = {
 	.socket = early_socket,
 	.connect = early_connect,
@@ -258,6 +294,14 @@ struct real real = {
 	.setreuid = early_setreuid,
 	.setresuid = early_setresuid,
 	.chroot = early_chroot,
+	.splice = early_splice,
+	.preadv2 = early_preadv2,
+	.preadv64v2 = early_preadv2,
+	.pwritev2 = early_pwritev2,
+	.pwritev64v2 = early_pwritev2,
+	.bindresvport = early_bindresvport,
+	.getifaddrs = early_getifaddrs,
+	.if_nameindex = early_if_nameindex,
 };
 
 static const struct symbol {
@@ -303,6 +347,14 @@ static const struct symbol {
 	{"setreuid", offsetof(struct real, setreuid)},
 	{"setresuid", offsetof(struct real, setresuid)},
 	{"chroot", offsetof(struct real, chroot)},
+	{"splice", offsetof(struct real, splice)},
+	{"preadv2", offsetof(struct real, preadv2)},
+	{"preadv64v2", offsetof(struct real, preadv64v2)},
+	{"pwritev2", offsetof(struct real, pwritev2)},
+	{"pwritev64v2", offsetof(struct real, pwritev64v2)},
+	{"bindresvport", offsetof(struct real, bindresvport)},
+	{"getifaddrs", offsetof(struct real, getifaddrs)},
+	{"if_nameindex", offsetof(struct real, if_nameindex)},
 };
 
 static_assert(ARRAY_LEN(symbols) * sizeof(void *) == sizeof(struct real), "one symbol per pointer");

@@ -9,6 +9,9 @@
 #ifndef TEECEE_PRELOAD_REAL_H
 #define TEECEE_PRELOAD_REAL_H
 
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
@@ -62,6 +65,15 @@ struct real {
 	int (*setreuid)(uid_t ruid, uid_t euid);
 	int (*setresuid)(uid_t ruid, uid_t euid, uid_t suid);
 	int (*chroot)(const char *path);
+	ssize_t (*splice)(
+		int in, off64_t *in_at, int out, off64_t *out_at, size_t n, unsigned flags);
+	ssize_t (*preadv2)(int fd, const struct iovec *iov, int n, off_t at, int flags);
+	ssize_t (*preadv64v2)(int fd, const struct iovec *iov, int n, off64_t at, int flags);
+	ssize_t (*pwritev2)(int fd, const struct iovec *iov, int n, off_t at, int flags);
+	ssize_t (*pwritev64v2)(int fd, const struct iovec *iov, int n, off64_t at, int flags);
+	int (*bindresvport)(int fd, struct sockaddr_in *addr);
+	int (*getifaddrs)(struct ifaddrs **out);
+	struct if_nameindex *(*if_nameindex)(void);
 };
 
 extern struct real real;

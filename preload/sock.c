@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 #include "core/base/log.h"
 #include "preload/address.h"
@@ -67,7 +68,7 @@ bool shim_identify_for(int fd, const struct sockaddr *addr, socklen_t len, struc
 		return true;
 	bool ip = len >= sizeof family && user_read(&family, addr, sizeof family) == 0 &&
 		  (family == AF_INET || family == AF_INET6);
-	bool adopt = ip && out->kind == SHIM_FRESH &&
+	bool adopt = ip && raw_getpeername(fd, NULL, NULL) == -ENOTCONN &&
 		     raw_getsockopt(fd, SO_DOMAIN, &domain, sizeof domain) == 0 &&
 		     domain == AF_UNIX && raw_getsockopt(fd, SO_TYPE, &type, sizeof type) == 0 &&
 		     type == SOCK_STREAM;
@@ -126,6 +127,24 @@ int shim_bind(struct shim_sock *s, const struct sockaddr *addr, socklen_t len)
 		return r == -EISCONN ? -EINVAL : r;
 	shim_note(s, HINT_BOUND, false);
 	return request_reply(s);
+}
+
+/* A port below 1024 that is free, from 600 on as in glibc; a different one first in each process. */
+int shim_bind_reserved(struct shim_sock *s, struct sockaddr_in *addr)
+{
+	enum { FIRST = 600, COUNT = 1024 - FIRST };
+	struct sockaddr_in a = {.sin_family = AF_INET};
+	int r = addr ? user_read(&a, addr, sizeof a) : 0;
+
+	if (r < 0 || a.sin_family != AF_INET)
+		return r < 0 ? r : -EAFNOSUPPORT;
+	r = -EADDRINUSE;
+	for (int i = 0; i < COUNT && r == -EADDRINUSE; i++) {
+		a.sin_port = htons((uint16_t)(FIRST + (getpid() + i) % COUNT));
+		r = shim_bind(s, (struct sockaddr *)&a, sizeof a);
+		shim_identify(s->fd, s);
+	}
+	return r < 0 || !addr ? r : user_write(addr, &a, sizeof a);
 }
 
 int shim_listen(struct shim_sock *s, int backlog)

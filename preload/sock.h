@@ -6,6 +6,7 @@
 #define TEECEE_PRELOAD_SOCK_H
 
 #include <stdbool.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "preload/hint.h"
@@ -16,6 +17,7 @@ bool shim_captures(int domain, int type, int protocol);
 int shim_socket(int domain, int type, int protocol);
 bool shim_config_is_sound(void); /* if not, the person has been told */
 int shim_bind(struct shim_sock *s, const struct sockaddr *addr, socklen_t len);
+int shim_bind_reserved(struct shim_sock *s, struct sockaddr_in *addr); /* bindresvport(3) */
 int shim_listen(struct shim_sock *s, int backlog);
 int shim_shutdown(struct shim_sock *s, int how);
 int shim_getsockname(struct shim_sock *s, struct sockaddr *addr, socklen_t *len);

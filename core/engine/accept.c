@@ -9,15 +9,17 @@
  * taken in the same breath; when fds are short it waits like everybody.
  *
  * HOW MANY. The send buffer of our end of the listener is small (accept_bound), so that about 64
- * connections wait in it, un-taken, fully alive; then it is not writable and the rest wait in the
+ * connections (with a backlog below 16: one) wait in it, un-taken, alive; then the rest wait in the
  * stack's backlog, where the kernel would keep them. What is un-taken when the listener closes is
  * closed by the kernel with the message it is in, which looks to us like any program's close.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -25,6 +27,7 @@
 #include "core/engine/watch.h"
 
 /* A message with an fd is charged 768 bytes; setsockopt doubles. */
+enum { EXACT_BELOW = 16 };
 enum { UNTAKEN_MAX = 64, UNTAKEN_SNDBUF = UNTAKEN_MAX * 768 / 2 };
 
 /* A connection on its way from the stack through our data name. */
@@ -173,11 +176,27 @@ static int pass(struct engine *e, struct sock *l)
 	return 0;
 }
 
+/*
+ * A short backlog is kept exactly: one connection waits un-taken, where poll sees it, and the others
+ * in the stack, which counts that one with them.
+ */
+static bool may_pass(struct sock *l)
+{
+	int queued = 0;
+
+	if (l->backlog >= EXACT_BELOW)
+		return true;
+	ioctl(l->src.fd, SIOCOUTQ, &queued);
+	tcp_listen_untaken(l->tcp, queued > 0);
+	l->full = queued > 0;
+	return queued == 0;
+}
+
 void accept_serve(struct engine *e, struct sock *l)
 {
 	int error = 0;
 
-	while (l->state == ST_LISTENING && !l->full && !error) {
+	while (l->state == ST_LISTENING && !l->full && !error && may_pass(l)) {
 		if (!l->in_hand && !l->on_the_way && !take_next(e, l))
 			break;
 		if (!l->in_hand)

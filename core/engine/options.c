@@ -23,7 +23,11 @@ static int apply_other(struct engine *e, struct sock *s, enum ipc_option o, int6
 	case IPC_OPT_MORE:
 		return s->slot ? apply_cork(e, s) : 0;
 	case IPC_OPT_BACKLOG:
-		return s->state == ST_LISTENING ? tcp_listen(s->tcp, (unsigned)value, e->now) : 0;
+		if (s->state != ST_LISTENING)
+			return 0;
+		s->backlog = (unsigned)value;
+		sock_due(e, s);
+		return tcp_listen(s->tcp, s->backlog, e->now);
 	case IPC_OPT_CONGESTION:
 		ipc_congestion_unpack(value, name);
 		return tcp_set_congestion(s->tcp, name, e->now);

@@ -14,6 +14,8 @@
 #include "core/engine/sock.h"
 #include "core/engine/watch.h"
 
+enum { PATIENCE = 2 }; /* turns */
+
 _Static_assert(sizeof(struct ipc_request) < IPC_REQUEST_LEN, "a request fits");
 
 /* The whole request behind the held bytes, if it is there. */
@@ -98,24 +100,27 @@ static void serve_connect(struct engine *e, struct sock *s, const struct ipc_req
 	sock_dirty(e, s);
 }
 
-static void serve_bind(struct engine *e, struct sock *s, const struct ipc_request *r, int error)
+static void serve_bind(struct engine *e, struct sock *s, int error)
 {
-	if (!error)
-		error = -tcp_bind(s->tcp, &r->addr);
 	if (request_consume(e, s))
 		reply(e, s, error);
 	else
 		sock_free(e, s, 0);
 }
 
-static void serve_listen(struct engine *e, struct sock *s, const struct ipc_request *r, int error)
+static int listen_on(struct engine *e, struct sock *s, const struct ipc_request *r)
 {
+	int error = 0;
+
 	/* Not bound: to all addresses of its own family. */
-	if (!error && r->family == AF_INET && !tcp_local(s->tcp)->port)
+	if (r->family == AF_INET && !tcp_local(s->tcp)->port)
 		error = -tcp_bind(s->tcp, &(struct endpoint){ipaddr_v4(0), 0});
 	/* listen(2) takes a negative backlog for a huge one; the stack has its own limit. */
-	if (!error)
-		error = -tcp_listen(s->tcp, (unsigned)r->backlog, e->now);
+	return error ? error : -tcp_listen(s->tcp, (unsigned)r->backlog, e->now);
+}
+
+static void serve_listen(struct engine *e, struct sock *s, int backlog, int error)
+{
 	if (!error && s->state != ST_LISTENING)
 		error = accept_bound(s->src.fd);
 	if (error && !request_consume(e, s)) {
@@ -125,12 +130,26 @@ static void serve_listen(struct engine *e, struct sock *s, const struct ipc_requ
 	if (!error) {
 		s->held += IPC_REQUEST_LEN + 1;
 		s->state = ST_LISTENING;
+		s->backlog = (unsigned)backlog;
 		table_note_listener(e, tcp_local(s->tcp));
 	}
 	reply(e, s, error);
 }
 
-static void serve_one(struct engine *e, struct sock *s, const struct ipc_request *r)
+/*
+ * The address is taken; perhaps by a socket that its program has just closed, in a call before this one, whose end we
+ * have not come to. Newcomers are served first, so it takes two turns to be sure.
+ */
+static bool waits_for_closes(struct engine *e, struct sock *s, int error)
+{
+	if (error != EADDRINUSE || s->patience++ == PATIENCE)
+		return false;
+	sock_due(e, s);
+	return true;
+}
+
+/* False: later. */
+static bool serve_one(struct engine *e, struct sock *s, const struct ipc_request *r)
 {
 	int error = prepare(e, s, r);
 
@@ -139,12 +158,22 @@ static void serve_one(struct engine *e, struct sock *s, const struct ipc_request
 		serve_connect(e, s, r, error);
 		break;
 	case IPC_BIND:
-		serve_bind(e, s, r, error);
+		if (!error)
+			error = -tcp_bind(s->tcp, &r->addr);
+		if (waits_for_closes(e, s, error))
+			return false;
+		serve_bind(e, s, error);
 		break;
 	case IPC_LISTEN:
-		serve_listen(e, s, r, error);
+		if (!error)
+			error = listen_on(e, s, r);
+		if (waits_for_closes(e, s, error))
+			return false;
+		serve_listen(e, s, r->backlog, error);
 		break;
 	}
+	s->patience = 0;
+	return true;
 }
 
 /* A LISTEN request stays in the queue until the next one follows it. */
@@ -170,6 +199,7 @@ void request_serve(struct engine *e, struct sock *s)
 			sock_free(e, s, 0);
 			return;
 		}
-		serve_one(e, s, &r);
+		if (!serve_one(e, s, &r))
+			return;
 	}
 }

@@ -20,6 +20,11 @@ static void sock_ready(struct engine *e, struct source *src, uint32_t events)
 
 	s->events |= events;
 	sock_due(e, s);
+	/* What was closed before others came is gone when they are served: its port is free. */
+	if ((events & EPOLLHUP) && !list_empty(&s->due_link)) {
+		list_remove(&s->due_link);
+		list_prepend(&e->due, &s->due_link);
+	}
 }
 
 struct sock *sock_new(struct engine *e, int fd)

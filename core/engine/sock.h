@@ -96,9 +96,11 @@ struct sock {
 	bool sent;    /* our FIN was acknowledged */
 	bool over;    /* TCP_EV_CLOSED */
 	bool foreign; /* of another uid: requests must show the token */
+	uint8_t patience; /* turns that its request has been put off */
 	int refuse;   /* positive errno: no room for it, its first request will be told */
 
 	/* Of a listener: its next connection, in the order of its way. */
+	unsigned backlog;     /* as the program asked */
 	struct tcp *spare;    /* accepted from the stack, no fd yet */
 	bool on_the_way;      /* connected to our data name, not yet accepted there */
 	struct sock *in_hand; /* a sock; the message with the program's end not sent yet */

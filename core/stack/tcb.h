@@ -92,7 +92,7 @@ struct tcp {
 	struct list children;     /* listener: SYN-RECEIVED and waiting; child_link */
 	struct list accept_queue; /* listener: established, child_link too */
 	struct list child_link;
-	unsigned nchildren, naccept, backlog;
+	unsigned nchildren, naccept, untaken, backlog;
 	bool completed; /* child: in the accept queue, not among the children */
 
 	/* RFC 9293 §3.3.1. */

@@ -120,6 +120,9 @@ int tcp_listen(struct tcp *t, unsigned backlog, nsec now);
  */
 struct tcp *tcp_accept(struct tcp *listener);
 
+/* How many that were accepted still wait for the program, and count against the backlog. */
+void tcp_listen_untaken(struct tcp *listener, unsigned n);
+
 /*
  * Sending without a copy in between: `iov` gets up to two free pieces of the send ring, at least
  * one byte and about `want` in all if there is room; returns the number of pieces (0: full, or

@@ -74,7 +74,7 @@ struct tcp *tcp_listen_child(struct tcp *l, const struct segment *syn, nsec now)
 
 static void listen_syn(struct tcp *l, struct segment *g, nsec now)
 {
-	if (l->naccept > l->backlog) {
+	if (l->naccept + l->untaken > l->backlog) {
 		COUNT(l->stack, TcpExtListenDrops);
 		return;
 	}
@@ -114,7 +114,7 @@ bool tcp_listen_complete(struct tcp *child, nsec now)
 {
 	struct tcp *l = child->listener;
 
-	if (l->naccept > l->backlog)
+	if (l->naccept + l->untaken > l->backlog)
 		return false;
 	list_remove(&child->child_link);
 	l->nchildren--;
@@ -138,6 +138,11 @@ struct tcp *tcp_accept(struct tcp *listener)
 	tcp_own(child, NULL);
 	tcp_event(child, 0); /* what happened while it waited */
 	return child;
+}
+
+void tcp_listen_untaken(struct tcp *listener, unsigned n)
+{
+	listener->untaken = n;
 }
 
 void tcp_listen_forget(struct tcp *child)

@@ -149,6 +149,38 @@ static inline long read_until(int fd, char *buf, long n)
 	return at;
 }
 
+/* A listener on a loopback address; its address in *a. */
+static inline int listen_here(struct sockaddr_in *a, int backlog)
+{
+	socklen_t len = sizeof(*a);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	*a = address("127.0.0.1", 0);
+	if (bind(fd, (struct sockaddr *)a, sizeof(*a)) < 0 || listen(fd, backlog) < 0)
+		say("listen here", -1);
+	getsockname(fd, (struct sockaddr *)a, &len);
+	return fd;
+}
+
+/* Both ends of a connection over loopback in this process: [0] connected, [1] was accepted. */
+static inline void make_pair(int fd[2])
+{
+	struct sockaddr_in a;
+	int l = listen_here(&a, 1);
+
+	fd[0] = socket(AF_INET, SOCK_STREAM, 0);
+	if (connect_in(fd[0], &a) < 0)
+		say("connect here", -1);
+	fd[1] = accept(l, NULL, NULL);
+	close(l);
+}
+
+static inline void close_pair(const int fd[2])
+{
+	close(fd[0]);
+	close(fd[1]);
+}
+
 static inline void set_nonblocking(int fd, bool on)
 {
 	int flags = fcntl(fd, F_GETFL);
