@@ -91,7 +91,7 @@ $(B)/tests/bench/%: $(O)/tests/bench/%.o $(AR_ENGINE)
 	$(LINK) $(LIBS_CORE)
 $(B)/tests/tools/static_%: $(O)/tests/tools/static_%.o
 	$(LINK) -static
-$(B)/tests/tools/%: $(O)/tests/tools/%.o $(call ar_of,wire) $(call ar_of,base)
+$(B)/tests/tools/%: $(O)/tests/tools/%.o $(foreach p,link ipc wire base,$(call ar_of,$(p)))
 	$(LINK) -lpcap
 $(B)/tests/fuzz/replay_%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $(AR_ENGINE)
 	$(LINK) $(LIBS_CORE)

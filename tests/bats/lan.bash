@@ -64,6 +64,34 @@ lan_up()
 	ip -n server link set vb up
 }
 
+wire_is_gone() { ! kill -0 "$(cat "$LAN_DIR/wire.pid")" 2>/dev/null; }
+
+# lan_wire [OPTION…] [SPEC]: puts tests/tools/wire (its options, its spec; "out" is from the client) between the
+# two hosts, in a namespace of its own, or exchanges the one that is there. It runs for ten minutes at most.
+lan_wire()
+{
+	if [ -e "$LAN_DIR/wire.pid" ]; then
+		kill -TERM "$(cat "$LAN_DIR/wire.pid")"
+		wait_for 5 wire_is_gone
+	else
+		ip netns add cable
+		set_sysctl cable net/ipv6/conf/default/disable_ipv6 1
+		ip -n client link del va
+		ip link add va netns client type veth peer name wa netns cable
+		ip link add vb netns server type veth peer name wb netns cable
+		ip -n client addr add $LAN_KERNEL/24 dev va
+		ip -n server addr add $LAN_SERVER/24 dev vb
+		ip -n client link set va up
+		ip -n server link set vb up
+		ip -n cable link set wa up
+		ip -n cable link set wb up
+	fi
+	local spec=()
+	[ $# -eq 0 ] || case ${!#} in *=*) spec=("${!#}") && set -- "${@:1:$#-1}" ;; esac
+	spawn wire ip netns exec cable "$LAN_TOOLS/wire" "$@" wa wb "${spec[@]}"
+	wait_for 10 grep -q joined "$LAN_DIR/wire.log" || { cat "$LAN_DIR/wire.log" >&2 && return 1; }
+}
+
 # Ends what runs in the LAN, by pid, and removes it. Safe to call twice.
 lan_down()
 {
