@@ -46,8 +46,8 @@ static bool grow(struct kept *k)
 	return true;
 }
 
-EXPORT int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
-	struct addrinfo **out)
+EXPORT int getaddrinfo(
+	const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **out)
 {
 	return names_getaddrinfo(node, service, hints, out);
 }
@@ -58,8 +58,8 @@ EXPORT int getnameinfo(const struct sockaddr *addr, socklen_t len, char *host, s
 	return names_getnameinfo(addr, len, host, host_len, service, service_len, flags);
 }
 
-EXPORT int gethostbyname2_r(const char *name, int family, struct hostent *host, char *buf, size_t len,
-	struct hostent **out, int *h_error)
+EXPORT int gethostbyname2_r(const char *name, int family, struct hostent *host, char *buf,
+	size_t len, struct hostent **out, int *h_error)
 {
 	return names_gethostbyname2_r(name, family, host, buf, len, out, h_error);
 }
@@ -121,18 +121,20 @@ EXPORT struct hostent *gethostbyaddr(const void *addr, socklen_t len, int family
 	return found;
 }
 
-EXPORT int res_nquery(res_state state, const char *name, int class, int type, unsigned char *out, int len)
+EXPORT int res_nquery(
+	res_state state, const char *name, int class, int type, unsigned char *out, int len)
 {
 	return names_message(state, IPC_LOOKUP_QUERY, name, class, type, out, len);
 }
 
-EXPORT int res_nsearch(res_state state, const char *name, int class, int type, unsigned char *out, int len)
+EXPORT int res_nsearch(
+	res_state state, const char *name, int class, int type, unsigned char *out, int len)
 {
 	return names_message(state, IPC_LOOKUP_SEARCH, name, class, type, out, len);
 }
 
-EXPORT int res_nquerydomain(res_state state, const char *name, const char *domain, int class, int type,
-	unsigned char *out, int len)
+EXPORT int res_nquerydomain(res_state state, const char *name, const char *domain, int class,
+	int type, unsigned char *out, int len)
 {
 	char full[NAME_LEN];
 
@@ -141,7 +143,8 @@ EXPORT int res_nquerydomain(res_state state, const char *name, const char *domai
 	return names_message(state, IPC_LOOKUP_QUERY, full, class, type, out, len);
 }
 
-EXPORT int res_nsend(res_state state, const unsigned char *query, int query_len, unsigned char *out, int len)
+EXPORT int res_nsend(
+	res_state state, const unsigned char *query, int query_len, unsigned char *out, int len)
 {
 	return names_message_of(state, query, query_len, out, len);
 }
@@ -168,12 +171,14 @@ EXPORT int res_send(const unsigned char *query, int query_len, unsigned char *ou
 }
 
 /* Their names before glibc 2.34, which older programs are bound to. */
-EXPORT int __res_nquery(res_state state, const char *name, int class, int type, unsigned char *out, int len)
+EXPORT int __res_nquery(
+	res_state state, const char *name, int class, int type, unsigned char *out, int len)
 {
 	return res_nquery(state, name, class, type, out, len);
 }
 
-EXPORT int __res_nsearch(res_state state, const char *name, int class, int type, unsigned char *out, int len)
+EXPORT int __res_nsearch(
+	res_state state, const char *name, int class, int type, unsigned char *out, int len)
 {
 	return res_nsearch(state, name, class, type, out, len);
 }
@@ -188,7 +193,8 @@ EXPORT int __res_search(const char *name, int class, int type, unsigned char *ou
 	return res_search(name, class, type, out, len);
 }
 
-EXPORT int __res_nsend(res_state state, const unsigned char *query, int query_len, unsigned char *out, int len)
+EXPORT int __res_nsend(
+	res_state state, const unsigned char *query, int query_len, unsigned char *out, int len)
 {
 	return res_nsend(state, query, query_len, out, len);
 }

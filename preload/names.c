@@ -1,5 +1,6 @@
 #include "preload/names.h"
 
+#include <arpa/inet.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -62,7 +63,8 @@ static void split_services(char *line, char files[static SERVICES_LEN])
 		}
 		for (size_t i = 0; i < sizeof local / sizeof *local; i++) {
 			if (strcmp(word, local[i]) == 0 && used + strlen(word) + 2 < SERVICES_LEN)
-				used += (size_t)sprintf(files + used, "%s%s", used ? " " : "", word);
+				used += (size_t)sprintf(
+					files + used, "%s%s", used ? " " : "", word);
 		}
 	}
 	if (used == 0)
@@ -105,7 +107,8 @@ struct __res_state *names_state(void)
 	char buf[256];
 	int ignored;
 
-	names_glibc()->gethostbyname2_r("127.0.0.1", AF_INET, &host, buf, sizeof buf, &found, &ignored);
+	names_glibc()->gethostbyname2_r(
+		"127.0.0.1", AF_INET, &host, buf, sizeof buf, &found, &ignored);
 	if (!(_res.options & RES_INIT))
 		res_init();
 	return &_res;
@@ -195,7 +198,8 @@ static ssize_t ask_once(const struct ipc_lookup *q, struct ipc_answer *a)
 	struct ipc_header h = ipc_header(IPC_LOOKUP, sizeof h);
 	int pair[2];
 
-	int r = raw_result(syscall(SYS_socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair));
+	int r = raw_result(
+		syscall(SYS_socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair));
 	if (r < 0)
 		return r;
 	ssize_t n = raw_send(pair[0], q, sizeof *q);
@@ -227,12 +231,14 @@ int names_ask(const struct ipc_lookup *q, struct ipc_answer **out)
 	bool good = n > 0 && ipc_answer_check(a, (size_t)n);
 	int status = good ? a->status : n == -EMFILE || n == -ENFILE ? NETDB_INTERNAL : TRY_AGAIN;
 	bool wants_message = q->kind >= IPC_LOOKUP_QUERY;
+	if (status == TRY_AGAIN && n > 0)
+		n = good && a->refused ? -ECONNREFUSED : -ETIMEDOUT;
 	if (good && (status == 0 || wants_message)) {
-		struct ipc_answer *fit = realloc(a, (size_t)n);
+		struct ipc_answer *fit = realloc(a, a->h.len);
 		*out = fit ? fit : a;
-		return status;
+	} else {
+		free(a);
 	}
-	free(a);
 	if (n < 0)
 		errno = (int)-n;
 	return status;
@@ -240,10 +246,11 @@ int names_ask(const struct ipc_lookup *q, struct ipc_answer **out)
 
 int names_forward(const char *name, int family, struct ipc_answer **out)
 {
+	struct in_addr numeric;
 	struct ipc_lookup q;
 
 	*out = NULL;
-	if (!glibc.asks_dns || name[0] == '\0' || name[0] == '.')
+	if (!glibc.asks_dns || name[0] == '\0' || name[0] == '.' || inet_aton(name, &numeric))
 		return HOST_NOT_FOUND;
 	if (!names_question(&q, IPC_LOOKUP_FORWARD, name))
 		return HOST_NOT_FOUND;

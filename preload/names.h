@@ -25,12 +25,12 @@
 struct names_glibc {
 	int (*getaddrinfo)(const char *node, const char *service, const struct addrinfo *hints,
 		struct addrinfo **out);
-	int (*getnameinfo)(const struct sockaddr *addr, socklen_t len, char *host, socklen_t host_len,
-		char *service, socklen_t service_len, int flags);
-	int (*gethostbyname2_r)(const char *name, int family, struct hostent *host, char *buf, size_t len,
-		struct hostent **out, int *h_error);
-	int (*gethostbyaddr_r)(const void *addr, socklen_t addr_len, int family, struct hostent *host,
-		char *buf, size_t len, struct hostent **out, int *h_error);
+	int (*getnameinfo)(const struct sockaddr *addr, socklen_t len, char *host,
+		socklen_t host_len, char *service, socklen_t service_len, int flags);
+	int (*gethostbyname2_r)(const char *name, int family, struct hostent *host, char *buf,
+		size_t len, struct hostent **out, int *h_error);
+	int (*gethostbyaddr_r)(const void *addr, socklen_t addr_len, int family,
+		struct hostent *host, char *buf, size_t len, struct hostent **out, int *h_error);
 	bool asks_dns;  /* nsswitch.conf has dns or resolve */
 	bool dns_first; /* before files */
 };
@@ -46,7 +46,8 @@ void names_question_state(struct ipc_lookup *q, const struct __res_state *state)
 
 /*
  * Asks the engine. 0 and the answer; or what h_errno would be (NETDB_INTERNAL: errno says more), with the answer for
- * questions about messages, else NULL. Waits for as long as it takes, and signals do not end it: as glibc's.
+ * questions about messages, else NULL. With TRY_AGAIN errno is ECONNREFUSED when servers refused or failed, ETIMEDOUT
+ * when they were silent, as after glibc's own. Waits for as long as it takes, and signals do not end it: as glibc's.
  */
 int names_ask(const struct ipc_lookup *q, struct ipc_answer **out);
 
@@ -55,16 +56,18 @@ int names_forward(const char *name, int family, struct ipc_answer **out);
 int names_reverse(int family, const void *addr, struct ipc_answer **out);
 
 /* names_addrinfo.c, names_host.c, names_res.c, names_async.c: results as those of the libc functions. */
-int names_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **out);
-int names_getnameinfo(const struct sockaddr *addr, socklen_t len, char *host, socklen_t host_len, char *service,
-	socklen_t service_len, int flags);
-int names_gethostbyname2_r(const char *name, int family, struct hostent *host, char *buf, size_t len,
-	struct hostent **out, int *h_error);
-int names_gethostbyaddr_r(const void *addr, socklen_t addr_len, int family, struct hostent *host, char *buf,
+int names_getaddrinfo(
+	const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **out);
+int names_getnameinfo(const struct sockaddr *addr, socklen_t len, char *host, socklen_t host_len,
+	char *service, socklen_t service_len, int flags);
+int names_gethostbyname2_r(const char *name, int family, struct hostent *host, char *buf,
 	size_t len, struct hostent **out, int *h_error);
-int names_message(struct __res_state *state, enum ipc_lookup_kind kind, const char *name, int class, int type,
+int names_gethostbyaddr_r(const void *addr, socklen_t addr_len, int family, struct hostent *host,
+	char *buf, size_t len, struct hostent **out, int *h_error);
+int names_message(struct __res_state *state, enum ipc_lookup_kind kind, const char *name, int class,
+	int type, unsigned char *out, int len);
+int names_message_of(struct __res_state *state, const unsigned char *query, int query_len,
 	unsigned char *out, int len);
-int names_message_of(struct __res_state *state, const unsigned char *query, int query_len, unsigned char *out, int len);
 struct __res_state *names_state(void); /* the thread's, initialised */
 
 int names_getaddrinfo_a(int mode, struct gaicb *list[], int n, struct sigevent *event);

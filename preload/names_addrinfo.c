@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int eai(int status)
 {
@@ -24,7 +25,8 @@ static int eai(int status)
 }
 
 /* One entry: in one block, as glibc's freeaddrinfo takes them. NULL: no memory. */
-static struct addrinfo *entry(const struct addrinfo *kind, int family, const struct ipaddr *addr, int flags)
+static struct addrinfo *entry(
+	const struct addrinfo *kind, int family, const struct ipaddr *addr, int flags)
 {
 	struct block {
 		struct addrinfo info;
@@ -68,7 +70,8 @@ static bool append(struct addrinfo ***end, const struct addrinfo *kinds, int fam
 }
 
 /* AI_V4MAPPED and AI_ALL of RFC 3493 §6.1: which addresses a program that wants `family` gets. */
-static bool is_wanted(const struct ipc_answer *a, const struct addrinfo *hints, const struct ipaddr *addr)
+static bool is_wanted(
+	const struct ipc_answer *a, const struct addrinfo *hints, const struct ipaddr *addr)
 {
 	bool four = ipaddr_is_v4(addr);
 
@@ -85,8 +88,8 @@ static bool is_wanted(const struct ipc_answer *a, const struct addrinfo *hints, 
 }
 
 /* IPv4 first: what this stack can reach (RFC 6724 rule 1). Mapped for AF_INET6. */
-static bool append_all(struct addrinfo ***end, const struct ipc_answer *a, const struct addrinfo *kinds,
-	const struct addrinfo *hints)
+static bool append_all(struct addrinfo ***end, const struct ipc_answer *a,
+	const struct addrinfo *kinds, const struct addrinfo *hints)
 {
 	for (int pass = 0; pass < 2; pass++) {
 		for (unsigned i = 0; i < a->naddrs; i++) {
@@ -131,6 +134,12 @@ static int find_kinds(const char *service, const struct addrinfo *hints, struct 
 	return names_glibc()->getaddrinfo("127.0.0.1", service, &one, out);
 }
 
+/* These go through gethostbyname2_r in glibc, to which servers that refuse are no reason to try again. */
+static bool is_by_old_call(const struct addrinfo *hints)
+{
+	return hints->ai_family == AF_INET && !(hints->ai_flags & AI_CANONNAME);
+}
+
 static int ask_engine(
 	const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **out)
 {
@@ -142,7 +151,10 @@ static int ask_engine(
 	if (r)
 		return r;
 	r = names_forward(node, mapped ? AF_UNSPEC : hints->ai_family, &a);
-	r = r ? eai(r) : build(a, node, kinds, hints, out);
+	if (r == TRY_AGAIN && errno == ECONNREFUSED && is_by_old_call(hints))
+		r = EAI_NONAME;
+	else
+		r = r ? eai(r) : build(a, node, kinds, hints, out);
 	free(a);
 	freeaddrinfo(kinds);
 	return r;
@@ -208,13 +220,14 @@ int names_getaddrinfo(
 	return r;
 }
 
-/* NI_NOFQDN: without the domain, if it is ours. */
+/* NI_NOFQDN: without the domain, if it is this host's. */
 static void strip_domain(char *name)
 {
-	char *dot = strchr(name, '.');
-	const struct __res_state *state = names_state();
+	char own[NI_MAXHOST] = "";
 
-	if (dot && state->defdname[0] && strcasecmp(dot + 1, state->defdname) == 0)
+	gethostname(own, sizeof own - 1);
+	char *dot = strchr(name, '.'), *ours = strchr(own, '.');
+	if (dot && ours && strcasecmp(dot, ours) == 0)
 		*dot = '\0';
 }
 
@@ -222,7 +235,8 @@ static int give_name(const struct ipc_answer *a, char *host, socklen_t len, int 
 {
 	char name[NI_MAXHOST];
 
-	snprintf(name, sizeof name, "%.*s", (int)sizeof name - 1, a->nnames ? ipc_answer_name(a) : "");
+	snprintf(name, sizeof name, "%.*s", (int)sizeof name - 1,
+		a->nnames ? ipc_answer_name(a) : "");
 	if (flags & NI_NOFQDN)
 		strip_domain(name);
 	if (strlen(name) >= len)

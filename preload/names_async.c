@@ -143,17 +143,13 @@ int names_getaddrinfo_a(int mode, struct gaicb *list[], int n, struct sigevent *
 	return good ? 0 : EAI_AGAIN;
 }
 
-/* The first of the list that is done, also before the call: 0; none is there to be waited for: EAI_ALLDONE. */
-static int look(const struct gaicb *const list[], int n)
+static int count_busy(const struct gaicb *const list[], int n)
 {
-	bool any = false;
+	int busy = 0;
 
-	for (int i = 0; i < n; i++) {
-		if (list[i] && list[i]->__return != EAI_INPROGRESS)
-			return 0;
-		any |= list[i] != NULL;
-	}
-	return any ? EAI_INPROGRESS : EAI_ALLDONE;
+	for (int i = 0; i < n; i++)
+		busy += list[i] && list[i]->__return == EAI_INPROGRESS;
+	return busy;
 }
 
 static struct timespec in(const struct timespec *timeout)
@@ -173,21 +169,21 @@ static struct timespec in(const struct timespec *timeout)
 int names_gai_suspend(const struct gaicb *const list[], int n, const struct timespec *timeout)
 {
 	struct timespec end = {0};
-	int r, waited = 0;
+	int waited = 0;
 
 	if (timeout)
 		end = in(timeout);
 	pthread_mutex_lock(&lock);
-	r = look(list, n);
-	if (r == 0)
-		r = EAI_ALLDONE; /* as glibc, which knows only what is still under way */
-	while (r == EAI_INPROGRESS && waited == 0) {
+	int before = count_busy(list, n), busy = before;
+	while (busy > 0 && busy == before && waited == 0) {
 		waited = timeout ? pthread_cond_timedwait(&changed, &lock, &end)
 				 : pthread_cond_wait(&changed, &lock);
-		r = look(list, n);
+		busy = count_busy(list, n);
 	}
 	pthread_mutex_unlock(&lock);
-	return r == EAI_INPROGRESS ? EAI_AGAIN : r;
+	if (before == 0)
+		return EAI_ALLDONE;
+	return busy < before ? 0 : EAI_AGAIN;
 }
 
 /* A thread that asks cannot be called back. */

@@ -32,7 +32,8 @@ static char *take_name(struct room *r, const char *name)
 	return p ? strcpy(p, name) : NULL;
 }
 
-static bool fill_names(struct hostent *h, const struct ipc_answer *a, const char *asked, struct room *r)
+static bool fill_names(
+	struct hostent *h, const struct ipc_answer *a, const char *asked, struct room *r)
 {
 	const char *name = a->nnames ? ipc_answer_name(a) : asked;
 	unsigned aliases = a->nnames ? a->nnames - 1u : 0, n = 0;
@@ -71,7 +72,8 @@ static bool fill_addresses(struct hostent *h, const struct ipc_answer *a, struct
 		h->h_addr_list[n] = take(r, (size_t)h->h_length, 4);
 		if (!h->h_addr_list[n])
 			return false;
-		memcpy(h->h_addr_list[n++], address_bytes(&addr, h->h_addrtype), (size_t)h->h_length);
+		memcpy(h->h_addr_list[n++], address_bytes(&addr, h->h_addrtype),
+			(size_t)h->h_length);
 	}
 	h->h_addr_list[n] = NULL;
 	return true;
@@ -94,11 +96,12 @@ static int too_small(int *h_error)
 	return ERANGE;
 }
 
-/* A name that is not there is no error of the call; a server that does not answer is. */
+/* A name that is not there is no error of the call, nor are servers that refuse; those that are silent are one. */
 static int not_found(int status, int *h_error)
 {
 	*h_error = status;
-	if (status == HOST_NOT_FOUND || status == NO_DATA)
+	if (status == HOST_NOT_FOUND || status == NO_DATA ||
+		(status == TRY_AGAIN && errno == ECONNREFUSED))
 		return 0;
 	return status == NETDB_INTERNAL ? errno : EAGAIN;
 }
@@ -111,8 +114,8 @@ static int finish(int r, struct hostent *host, struct hostent **out, int *h_erro
 	return r;
 }
 
-int names_gethostbyname2_r(const char *name, int family, struct hostent *host, char *buf, size_t len,
-	struct hostent **out, int *h_error)
+int names_gethostbyname2_r(const char *name, int family, struct hostent *host, char *buf,
+	size_t len, struct hostent **out, int *h_error)
 {
 	struct room room = {buf, len};
 	struct ipc_answer *a;

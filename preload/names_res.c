@@ -27,7 +27,7 @@ int names_message(struct __res_state *state, enum ipc_lookup_kind kind, const ch
 
 	if (!names_question(&q, kind, name))
 		return fail(state, NO_RECOVERY);
-	q.class = (uint16_t)class;
+	q.class = (uint16_t) class;
 	q.type = (uint16_t)type;
 	names_question_state(&q, state);
 	int status = names_ask(&q, &a);
@@ -39,8 +39,8 @@ int names_message(struct __res_state *state, enum ipc_lookup_kind kind, const ch
 	return n;
 }
 
-int names_message_of(
-	struct __res_state *state, const unsigned char *query, int query_len, unsigned char *out, int len)
+int names_message_of(struct __res_state *state, const unsigned char *query, int query_len,
+	unsigned char *out, int len)
 {
 	struct ipc_lookup q;
 	struct ipc_answer *a;

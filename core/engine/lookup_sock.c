@@ -33,7 +33,8 @@ static bool to_endpoint(const struct sockaddr *addr, struct endpoint *out)
 	const struct sockaddr_in *four = (const void *)addr;
 
 	if (addr->sa_family == AF_INET) {
-		*out = (struct endpoint){ipaddr_v4(ntohl(four->sin_addr.s_addr)), ntohs(four->sin_port)};
+		*out = (struct endpoint){
+			ipaddr_v4(ntohl(four->sin_addr.s_addr)), ntohs(four->sin_port)};
 		return true;
 	}
 	if (addr->sa_family != AF_INET6)
@@ -148,8 +149,8 @@ static int connect_sock(
 	return result(r < 0 ? r : -EINPROGRESS);
 }
 
-static ares_ssize_t recv_dgram(
-	struct lookup_sock *k, void *buf, size_t len, struct sockaddr *from, ares_socklen_t *from_len)
+static ares_ssize_t recv_dgram(struct lookup_sock *k, void *buf, size_t len, struct sockaddr *from,
+	ares_socklen_t *from_len)
 {
 	struct dgram_in in;
 

@@ -12,9 +12,11 @@
 #include "core/engine/resolver.h"
 
 #include <ares.h>
+#include <arpa/nameser.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -25,9 +27,9 @@
 #include "core/host/host.h"
 
 enum {
-	LOOKUPS_MAX = 8192,   /* each has a channel of c-ares's, about 60 KiB while it lasts */
-	DOMAINS_MAX = 32,     /* of a search list; glibc takes 6 from RES_OPTIONS, any from the file */
-	EDNS_PAYLOAD = 1232,  /* fits every path without fragments (DNS flag day 2020) */
+	LOOKUPS_MAX = 8192, /* each has a channel of c-ares's, about 60 KiB while it lasts */
+	DOMAINS_MAX = 32, /* of a search list; glibc takes 6 from RES_OPTIONS, any from the file */
+	EDNS_PAYLOAD = 1232, /* fits every path without fragments (DNS flag day 2020) */
 };
 
 struct lookup {
@@ -76,11 +78,11 @@ static int to_h_errno(int status)
 	case ARES_SUCCESS:
 		return 0;
 	case ARES_ENOTFOUND:
+	case ARES_EBADNAME:
 		return HOST_NOT_FOUND;
 	case ARES_ENODATA:
 		return NO_DATA;
 	case ARES_EFORMERR:
-	case ARES_EBADNAME:
 	case ARES_EBADQUERY:
 	case ARES_EBADFAMILY:
 	case ARES_EBADRESP:
@@ -90,9 +92,24 @@ static int to_h_errno(int status)
 	}
 }
 
+/* Servers that would not, and not servers that are silent: glibc tells the two apart. */
+static bool is_refusal(int status)
+{
+	return status == ARES_ECONNREFUSED || status == ARES_EREFUSED || status == ARES_ESERVFAIL ||
+	       status == ARES_ENOTIMP;
+}
+
+static void begin(struct lookup *l, int status)
+{
+	struct ipc_answer *a = l->e->resolver->answer;
+
+	ipc_answer_begin(a, to_h_errno(status));
+	a->refused = is_refusal(status);
+}
+
 static void fail(struct lookup *l, int status)
 {
-	ipc_answer_begin(l->e->resolver->answer, to_h_errno(status));
+	begin(l, status);
 	answer(l);
 }
 
@@ -156,22 +173,30 @@ static void on_addresses(void *arg, int status, int timeouts, struct ares_addrin
 	answer(l);
 }
 
-static void on_host(void *arg, int status, int timeouts, struct hostent *host)
+static void add_host(struct ipc_answer *a, const struct hostent *host)
+{
+	if (host->h_name)
+		ipc_answer_add_name(a, host->h_name);
+	for (char **alias = host->h_aliases; host->h_name && alias && *alias; alias++) {
+		if (strcasecmp(*alias, host->h_name) != 0)
+			ipc_answer_add_name(a, *alias);
+	}
+}
+
+static void on_pointer(void *arg, int status, int timeouts, unsigned char *message, int len)
 {
 	struct lookup *l = arg;
-	struct ipc_answer *a = l->e->resolver->answer;
+	struct hostent *host = NULL;
 
 	if (status == ARES_EDESTRUCTION)
 		return;
-	if (status != ARES_SUCCESS || !host || !host->h_name) {
-		fail(l, status);
-		return;
-	}
-	ipc_answer_begin(a, 0);
-	ipc_answer_add_name(a, host->h_name);
-	for (char **alias = host->h_aliases; alias && *alias; alias++) {
-		if (strcasecmp(*alias, host->h_name) != 0)
-			ipc_answer_add_name(a, *alias);
+	if (status == ARES_SUCCESS)
+		status = ares_parse_ptr_reply(
+			message, len, &l->question.addr, sizeof(l->question.addr), AF_INET6, &host);
+	begin(l, status);
+	if (host) {
+		add_host(l->e->resolver->answer, host);
+		ares_free_hostent(host);
 	}
 	answer(l);
 }
@@ -179,14 +204,33 @@ static void on_host(void *arg, int status, int timeouts, struct hostent *host)
 static void on_message(void *arg, int status, int timeouts, unsigned char *message, int len)
 {
 	struct lookup *l = arg;
-	struct ipc_answer *a = l->e->resolver->answer;
 
 	if (status == ARES_EDESTRUCTION)
 		return;
-	ipc_answer_begin(a, to_h_errno(status));
+	begin(l, status);
 	if (message && len > 0)
-		ipc_answer_add_bytes(a, message, (size_t)len);
+		ipc_answer_add_bytes(l->e->resolver->answer, message, (size_t)len);
 	answer(l);
+}
+
+/*
+ * The name under which the address has its PTR record (RFC 1035 §3.5, RFC 3596 §2.5). c-ares's own
+ * ares_gethostbyaddr turns every failure into "not found".
+ */
+static void pointer_name(const struct ipaddr *a, char *out, size_t size)
+{
+	uint32_t v4 = ipaddr_is_v4(a) ? ipaddr_to_v4(a) : 0;
+	size_t used = 0;
+
+	if (ipaddr_is_v4(a)) {
+		snprintf(out, size, "%u.%u.%u.%u.in-addr.arpa", v4 & 255, v4 >> 8 & 255,
+			v4 >> 16 & 255, v4 >> 24);
+		return;
+	}
+	for (int i = (int)sizeof(a->b) - 1; i >= 0; i--)
+		used += (size_t)snprintf(
+			out + used, size - used, "%x.%x.", a->b[i] & 15u, a->b[i] >> 4u);
+	snprintf(out + used, size - used, "ip6.arpa");
 }
 
 static void ask(struct lookup *l)
@@ -196,16 +240,14 @@ static void ask(struct lookup *l)
 		.ai_family = q->family,
 		.ai_socktype = SOCK_STREAM};
 	ares_channel channel = l->socks.channel;
-	bool four = ipaddr_is_v4(&q->addr);
-	uint32_t v4 = four ? htonl(ipaddr_to_v4(&q->addr)) : 0;
 
 	switch (q->kind) {
 	case IPC_LOOKUP_FORWARD:
 		ares_getaddrinfo(channel, q->name, NULL, &hints, on_addresses, l);
 		break;
 	case IPC_LOOKUP_REVERSE:
-		ares_gethostbyaddr(channel, four ? (void *)&v4 : (void *)&q->addr, four ? 4 : 16,
-			four ? AF_INET : AF_INET6, on_host, l);
+		pointer_name(&q->addr, q->name, sizeof(q->name));
+		ares_query(channel, q->name, ns_c_in, ns_t_ptr, on_pointer, l);
 		break;
 	case IPC_LOOKUP_QUERY:
 		ares_query(channel, q->name, q->class, q->type, on_message, l);
@@ -376,7 +418,7 @@ bool resolver_run_events(struct engine *e)
 
 	if (!e->resolver)
 		return false;
-	LIST_FOR_EACH(link, &e->resolver->lookups) {
+	LIST_FOR_EACH (link, &e->resolver->lookups) {
 		struct lookup *l = LIST_ENTRY(link, struct lookup, link);
 
 		if (!l->asked || !lookup_socks_serve(&l->socks))
@@ -406,7 +448,7 @@ void resolver_turn(struct engine *e)
 {
 	if (!e->resolver)
 		return;
-	LIST_FOR_EACH(link, &e->resolver->lookups) {
+	LIST_FOR_EACH (link, &e->resolver->lookups) {
 		struct lookup *l = LIST_ENTRY(link, struct lookup, link);
 
 		if (l->due > e->now)
@@ -425,7 +467,7 @@ nsec resolver_deadline(const struct engine *e)
 		return at;
 	if (!list_empty(&e->resolver->done))
 		return 0;
-	LIST_FOR_EACH(link, &e->resolver->lookups)
+	LIST_FOR_EACH (link, &e->resolver->lookups)
 		at = nsec_min(at, LIST_ENTRY(link, struct lookup, link)->due);
 	return at;
 }
@@ -436,7 +478,7 @@ void resolver_close(struct engine *e)
 
 	if (!r)
 		return;
-	LIST_FOR_EACH(link, &r->lookups)
+	LIST_FOR_EACH (link, &r->lookups)
 		finish(LIST_ENTRY(link, struct lookup, link));
 	bury(r);
 	if (r->library)

@@ -23,9 +23,10 @@
 #include "core/ipc/settings.h"
 
 enum {
-	IPC_LOOKUP_NAME_LEN = 1028,       /* NS_MAXDNAME of <arpa/nameser.h> and its NUL */
-	IPC_LOOKUP_PACKET_LEN = 4096,     /* a query that the program made itself */
-	IPC_ANSWER_DATA_MAX = 128 << 10,  /* a TCP answer has at most 65535 bytes; they may be parsed */
+	IPC_LOOKUP_NAME_LEN = 1028,   /* NS_MAXDNAME of <arpa/nameser.h> and its NUL */
+	IPC_LOOKUP_PACKET_LEN = 4096, /* a query that the program made itself */
+	IPC_ANSWER_DATA_MAX =
+		128 << 10, /* a TCP answer has at most 65535 bytes; they may be parsed */
 };
 
 enum ipc_lookup_kind {
@@ -54,11 +55,12 @@ struct ipc_lookup {
 	uint16_t ndots, tries;
 	uint16_t name_len;
 	uint8_t nservers;
-	uint8_t by_host; /* bit per server: asked over the host's kernel */
+	uint8_t by_host;    /* bit per server: asked over the host's kernel */
 	struct ipaddr addr; /* REVERSE */
 	struct endpoint server[SETTINGS_DNS_MAX];
-	char domains[IPC_LOOKUP_NAME_LEN]; /* the search list, each with a NUL behind it, and one more */
-	char name[IPC_LOOKUP_PACKET_LEN];  /* NUL-terminated unless SEND */
+	char domains
+		[IPC_LOOKUP_NAME_LEN]; /* the search list, each with a NUL behind it, and one more */
+	char name[IPC_LOOKUP_PACKET_LEN]; /* NUL-terminated unless SEND */
 };
 
 /*
@@ -67,7 +69,9 @@ struct ipc_lookup {
  */
 struct ipc_answer {
 	struct ipc_header h; /* its len counts the data too */
-	int32_t status;      /* that of h_errno: 0, HOST_NOT_FOUND, TRY_AGAIN, NO_RECOVERY, NO_DATA */
+	int32_t status;  /* that of h_errno: 0, HOST_NOT_FOUND, TRY_AGAIN, NO_RECOVERY, NO_DATA */
+	uint8_t refused; /* with TRY_AGAIN: servers refused or failed; else none answered */
+	uint8_t pad[3];
 	uint16_t naddrs, nnames;
 	uint8_t data[];
 };
