@@ -169,6 +169,36 @@ took() { awk -v t="$(awk 'END { print $2 }' <<<"$output")" -v a="$1" -v b="$2" '
 	took 0.5 1.4
 }
 
+@test "UDP: datagrams cut short, and a service gone silent" {
+	spawn echo in_server /usr/bin/python3 -c '
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("10.77.0.2", 5300))
+while True:
+    data, who = s.recvfrom(2000)
+    s.sendto(data * 100, who)
+'
+	bound() { [ -n "$(in_server ss -Hlun 'sport = :5300')" ]; }
+	wait_for 5 bound
+	local ask='
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(1)
+s.connect(("10.77.0.2", 5300))
+s.send(b"0123456789")
+try:
+    print(len(s.recv(2000)))
+except TimeoutError:
+    print("silence")
+'
+	impaired 'truncate-udp=100' /usr/bin/python3 -c "$ask"
+	assert_output 100
+	impaired "match='udp port 5300' loss=100%" /usr/bin/python3 -c "$ask"
+	assert_output silence
+	impaired "match='udp port 53' loss=100%" /usr/bin/python3 -c "$ask"
+	assert_output 1000
+}
+
 @test "only what matches is hit" {
 	impaired "match='tcp port 9000' reset@0s" curl -sS -o "$LAN_DIR/got" $LAN_URL/10m
 	assert_success
