@@ -1,10 +1,12 @@
 /*
- * syscall(2) with a socket call's number: libuv and others call the kernel past the libc function, and mean a TCP
- * socket all the same. Such a call goes to the wrapper of that function; every other number to the kernel, from assembler and
- * without a frame of ours, because a child of vfork or clone may return from it.
+ * syscall(2) with a socket call's number: libuv and others call the kernel past the libc function,
+ * and mean a TCP socket all the same. Such a call goes to the wrapper of that function; every other
+ * number to the kernel, from assembler and without a frame of ours, because a child of vfork or
+ * clone may return from it.
  *
- * This library's own system calls must never come back to its wrappers. The linker is told --wrap=syscall: every
- * `syscall` in our objects is __wrap_syscall, which goes straight to the kernel.
+ * This library's own system calls must never come back to its wrappers. The linker is told
+ * --wrap=syscall: every `syscall` in our objects is __wrap_syscall, which goes straight to the
+ * kernel.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -5,7 +5,8 @@ int main(int argc, char **argv)
 {
 	static const struct {
 		int level, name;
-	} tries[] = {{SOL_SOCKET, 9999}, {IPPROTO_TCP, 9999}, {IPPROTO_IP, 9999}, {IPPROTO_UDP, 1}, {12345, 1}, {-1, -1},
+	} tries[] = {{SOL_SOCKET, 9999}, {IPPROTO_TCP, 9999}, {IPPROTO_IP, 9999}, {IPPROTO_UDP, 1},
+		{12345, 1}, {-1, -1},
 		{IPPROTO_IPV6, IPV6_V6ONLY}, {SOL_SOCKET, SO_PEERSEC}};
 	int v = 1, fd[2];
 
