@@ -12,7 +12,6 @@
 #include "core/base/bytes.h"
 #include "preload/attach.h"
 #include "preload/dgram.h"
-#include "preload/engine.h"
 #include "preload/lock.h"
 #include "preload/real.h"
 
@@ -73,7 +72,6 @@ static void find_library(void)
 static void after_fork(void)
 {
 	process = getpid();
-	engine_forked();
 }
 
 bool config_is_this_process(void)

@@ -7,6 +7,10 @@
  * Threads that need it at the same moment each open one; the first to finish wins, the others close theirs.
  * So no lock is held while an engine starts, and Ctrl-C works meanwhile. Two engines started at once
  * agree among themselves, by who binds the name.
+ *
+ * A child keeps its parent's channel until it has one of its own. Options are single messages that nobody answers and
+ * may go there: a child in another network namespace (vsftpd's, made by clone, past all fork handlers) does not
+ * find the engine's name.
  */
 #include "preload/engine.h"
 
@@ -42,12 +46,6 @@ static struct channel {
 	struct engine_link link;
 } channel = {.fd = -1};
 
-/*
- * The one that the parent of a fork had, or its parent. Options may be sent there, which nobody answers: a child in
- * another network namespace (vsftpd's), where the engine's names do not exist, has no other way.
- */
-static struct channel inherited = {.fd = -1};
-
 static uint8_t token[IPC_TOKEN_LEN]; /* outlives the channel: a dropped uid has no other proof */
 static char last_text[IPC_TEXT_LEN]; /* what the person was told; twice the same is noise */
 
@@ -66,24 +64,10 @@ static bool is_ours(const struct channel *c)
 	return c->pid == getpid() && is_open(c);
 }
 
-static void close_locked(struct channel *c)
-{
-	if (c->fd >= 0 && raw_cookie(c->fd) == c->cookie)
-		raw_close(c->fd);
-	c->fd = -1;
-}
-
 static void drop_locked(void)
 {
-	close_locked(&channel);
-}
-
-void engine_forked(void)
-{
-	if (channel.fd < 0)
-		return;
-	close_locked(&inherited);
-	inherited = channel;
+	if (channel.fd >= 0 && raw_cookie(channel.fd) == channel.cookie)
+		raw_close(channel.fd);
 	channel.fd = -1;
 }
 
@@ -328,16 +312,17 @@ int engine_get(bool may_start, struct engine_link *out)
 	return 0;
 }
 
-static ssize_t send_option(struct channel *c, int instance, const struct ipc_setopt *m)
+/* `any`: over the channel of the process we were forked from as well. */
+static ssize_t send_option(bool any, int instance, const struct ipc_setopt *m)
 {
 	sigset_t saved;
 	ssize_t n = -ENOTCONN;
 
 	lock_take(&saved);
-	if (c->link.instance == instance && (c == &inherited ? is_open(c) : is_ours(c))) {
-		n = raw_send(c->fd, m, sizeof *m);
+	if (channel.link.instance == instance && (any ? is_open(&channel) : is_ours(&channel))) {
+		n = raw_send(channel.fd, m, sizeof *m);
 		if (n < 0 && n != -EAGAIN)
-			close_locked(c);
+			drop_locked();
 	}
 	lock_give(&saved);
 	return n;
@@ -397,20 +382,20 @@ int engine_set_option(int instance, uint64_t cookie, enum ipc_option o, int64_t 
 		.cookie = cookie,
 		.option = o,
 		.value = value};
-	struct channel *c = &channel;
 	struct engine_link link;
+	bool any = false;
 
 	/* A queue full of options is not a state that lasts: the engine reads them first. */
 	for (int tries = 0; tries < 1000; tries++) {
-		ssize_t n = send_option(c, instance, &m);
+		ssize_t n = send_option(any, instance, &m);
 		if (n == sizeof m)
 			return 0;
 		if (n == -EAGAIN)
 			raw_poll(NULL, 1);
-		else if (c == &inherited)
+		else if (any)
 			return -ENETDOWN;
-		else if (engine_get(false, &link) < 0 || link.instance != instance)
-			c = &inherited;
+		else
+			any = engine_get(false, &link) < 0 || link.instance != instance;
 	}
 	return -ENETDOWN;
 }

@@ -42,7 +42,4 @@ int engine_set_option(int instance, uint64_t cookie, enum ipc_option o, int64_t 
  */
 int engine_pass(const void *data, size_t len, int fd);
 
-/* The child of a fork: it must open a channel of its own. Called with the lock held. */
-void engine_forked(void);
-
 #endif

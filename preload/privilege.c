@@ -3,10 +3,10 @@
  * socket (memcached, mosquitto, ngircd) could not start an engine any more: that takes CAP_NET_RAW and a path to
  * the engine. So the engine is started just before.
  *
- * Only for programs that look as if they will make sockets: those whose own executable imports one of libc's calls
- * for it. su, setpriv and chroot do not; the program that they become has its own user, and with it an engine of
- * its own. An interpreter whose sockets are in a module is not recognised: its first socket then says that
- * capturing needs CAP_NET_RAW.
+ * Only for programs that look as if they will make sockets: the executable imports one of libc's calls for it, or a
+ * library imports listen() (named's does). su, setpriv and chroot do not; the program that they become has its own
+ * user, and with it an engine of its own. A server whose sockets are in a module that is loaded later is not recognised:
+ * its first socket then says that capturing needs CAP_NET_RAW.
  */
 #include "preload/privilege.h"
 
@@ -42,38 +42,34 @@ static const void *dynamic_pointer(const struct dl_phdr_info *info, ElfW(Sxword)
 	return NULL;
 }
 
-static bool makes_sockets(const char *name)
-{
-	static const char *const calls[] = {"socket", "bind", "connect", "listen", "getaddrinfo"};
-
-	for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
-		if (strcmp(name, calls[i]) == 0)
-			return true;
-	return false;
-}
-
 /* The imports are the symbols that the hash table leaves out, which come first (DT_GNU_HASH). */
-static int look_at_first(struct dl_phdr_info *info, size_t size, void *result)
+static bool imports(const struct dl_phdr_info *info, const char *name)
 {
 	const uint32_t *hash = dynamic_pointer(info, DT_GNU_HASH);
 	const ElfW(Sym) *symbol = dynamic_pointer(info, DT_SYMTAB);
 	const char *names = dynamic_pointer(info, DT_STRTAB);
-	bool *found = result;
 
-	for (uint32_t i = 1; hash && symbol && names && i < hash[1] && !*found; i++)
-		*found = symbol[i].st_shndx == SHN_UNDEF && makes_sockets(names + symbol[i].st_name);
-	return 1; /* the program itself is the first, and the only one of interest */
+	for (uint32_t i = 1; hash && symbol && names && i < hash[1]; i++)
+		if (symbol[i].st_shndx == SHN_UNDEF && strcmp(names + symbol[i].st_name, name) == 0)
+			return true;
+	return false;
+}
+
+/* The program itself comes first, and is the only one without a name. */
+static int makes_sockets(struct dl_phdr_info *info, size_t size, void *unused)
+{
+	if (info->dlpi_name[0])
+		return imports(info, "listen");
+	return imports(info, "socket") || imports(info, "bind") || imports(info, "connect") ||
+	       imports(info, "listen") || imports(info, "getaddrinfo");
 }
 
 static void start_engine(void)
 {
 	int saved = errno;
-	bool wanted = false;
 	struct engine_link link;
 
-	if (config_is_this_process())
-		dl_iterate_phdr(look_at_first, &wanted);
-	if (wanted)
+	if (config_is_this_process() && dl_iterate_phdr(makes_sockets, NULL))
 		engine_get(true, &link);
 	errno = saved;
 }

@@ -373,6 +373,24 @@ TEST(two_thousand_connections_come_and_go)
 	engine_rig_free(r);
 }
 
+/* Nothing lies between the two for the engine: it accepts the new socket before it looks at the old one's end. */
+TEST(a_port_is_free_as_soon_as_its_listener_is_closed)
+{
+	struct engine_rig *r = engine_rig_new();
+	int first = bound_and_listening(r), second = program_socket(r), third = program_socket(r);
+
+	close(first);
+	program_request(second, IPC_BIND, PORT);
+	engine_turns(r, 0);
+	assert_int_equal(program_reply(second), 0);
+	program_request(third, IPC_BIND, PORT);
+	engine_turns(r, 0);
+	assert_int_equal(program_reply(third), EADDRINUSE);
+	close(second);
+	close(third);
+	engine_rig_free(r);
+}
+
 TEST(an_idle_engine_leaves)
 {
 	struct engine_rig *r = engine_rig_new();
@@ -408,6 +426,7 @@ int main(void)
 		cmocka_unit_test(a_cookie_that_is_taken_is_refused),
 		cmocka_unit_test(another_users_request_needs_the_token),
 		cmocka_unit_test(two_thousand_connections_come_and_go),
+		cmocka_unit_test(a_port_is_free_as_soon_as_its_listener_is_closed),
 		cmocka_unit_test(an_idle_engine_leaves),
 	};
 
