@@ -142,7 +142,8 @@ unbound_up()
 	{
 		printf '%s\n' "server:" "interface: $LAN_SERVER@5300" "access-control: 10.77.0.0/24 allow" \
 			"do-daemonize: no" 'username: ""' 'chroot: ""' "directory: $LAN_DIR" 'pidfile: ""' \
-			"use-syslog: no" 'module-config: "iterator"' "do-ip6: no" "so-rcvbuf: 4m" 'local-zone: "load.test." static'
+			"use-syslog: no" 'module-config: "iterator"' "do-ip6: no" "so-rcvbuf: 4m" \
+			'local-zone: "load.test." static'
 		for ((i = 0; i < $1; i++)); do
 			echo "local-data: \"n$i.load.test. A 10.$((i >> 16)).$((i >> 8 & 255)).$((i & 255))\""
 		done

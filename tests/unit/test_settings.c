@@ -90,6 +90,19 @@ static void values_arrive(void **state)
 	assert_string_equal(s.engine, "/opt/engine");
 }
 
+static void name_servers_have_port_53_unless_said(void **state)
+{
+	struct ipaddr first = ipaddr_v4(0x0a000001);
+
+	assert_int_equal(load("TEECEE_DNS=10.0.0.1,192.0.2.1:5353"), 0);
+	assert_int_equal(s.ndns, 2);
+	assert_true(ipaddr_equal(&s.dns[0].addr, &first));
+	assert_int_equal(s.dns[0].port, 53);
+	assert_int_equal(s.dns[1].port, 5353);
+	assert_int_equal(load("TEECEE_DNS=10.0.0.1,10.0.0.2,10.0.0.3,10.0.0.4"), 0);
+	assert_int_equal(s.ndns, SETTINGS_DNS_MAX);
+}
+
 static void the_subnet_ends_are_free_in_a_31(void **state)
 {
 	assert_int_equal(load("TEECEE_IP=10.0.0.0/31"), 0);
@@ -124,6 +137,12 @@ static void malformed_values_are_refused_by_name(void **state)
 		"TEECEE_MAC=02:00:00:00:00",
 		"TEECEE_MAC=03:00:00:00:00:01",
 		"TEECEE_MAC=00:00:00:00:00:00",
+		"TEECEE_DNS=dns.example",
+		"TEECEE_DNS=10.0.0.1,",
+		"TEECEE_DNS=10.0.0.1:0",
+		"TEECEE_DNS=10.0.0.1:65536",
+		"TEECEE_DNS=0.0.0.0",
+		"TEECEE_DNS=10.0.0.1,10.0.0.2,10.0.0.3,10.0.0.4,10.0.0.5",
 		"TEECEE_LINK=wifi",
 		"TEECEE_MTU=575",
 		"TEECEE_MTU=65536",
@@ -221,6 +240,7 @@ int main(void)
 		cmocka_unit_test(no_environment_at_all_is_fine),
 		cmocka_unit_test(the_first_of_two_entries_counts_as_in_getenv),
 		cmocka_unit_test(values_arrive),
+		cmocka_unit_test(name_servers_have_port_53_unless_said),
 		cmocka_unit_test(the_subnet_ends_are_free_in_a_31),
 		cmocka_unit_test(malformed_values_are_refused_by_name),
 		cmocka_unit_test(bypass_matches_its_prefixes_only),
