@@ -1,7 +1,8 @@
 /*
- * accept(2). The engine passes each connection as one message with one fd through the listening socket.
- * A message whose fd finds no room in the process is lost with its connection; so room is made sure of before
- * anything is read: at EMFILE the connection stays where it is, as it does in a kernel's backlog.
+ * accept(2). The engine passes each connection as one message with one fd through the listening
+ * socket. A message whose fd finds no room in the process is lost with its connection; so room is
+ * made sure of before anything is read: at EMFILE the connection stays where it is, as it does in a
+ * kernel's backlog.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +18,9 @@
 #include "preload/sock.h"
 #include "preload/wait.h"
 
-/* 0, or -EMFILE. Another thread may take the place we saw: the window is a few hundred nanoseconds. */
+/*
+ * 0, or -EMFILE. Another thread may take the place we saw: the window is a few hundred nanoseconds.
+ */
 static int has_room(int fd)
 {
 	int probe = raw_fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -28,7 +31,9 @@ static int has_room(int fd)
 	return 0;
 }
 
-/* Not ipc_recv_fd: its recvmsg would be our own wrapper, which protects listeners from being read. */
+/*
+ * Not ipc_recv_fd: its recvmsg would be our own wrapper, which protects listeners from being read.
+ */
 static ssize_t receive_message(int fd, struct ipc_accepted *m, int *accepted, int flags)
 {
 	union {
@@ -113,7 +118,10 @@ int shim_accept(struct shim_sock *s, struct sockaddr *addr, socklen_t *len, int 
 	if (r < 0)
 		return r;
 	raw_fcntl(fd, F_SETFL, O_RDWR | (flags & SOCK_NONBLOCK ? O_NONBLOCK : 0));
-	/* The residual byte can pin 64 KiB of a sendfile; the default buffer would then never poll writable again. */
+	/*
+	 * The residual byte can pin 64 KiB of a sendfile; the default buffer would then never poll
+	 * writable again.
+	 */
 	request_raise(fd);
 	hint_set(fd, (struct hint){.kind = HINT_OPEN,
 			     .lingers = shim_option(s, IPC_OPT_LINGER) > 0,

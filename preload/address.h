@@ -1,6 +1,6 @@
 /*
- * Addresses between the program's structs and ours, in the family of the socket: an AF_INET6 socket names IPv4
- * addresses ::ffff:a.b.c.d, as the kernel does.
+ * Addresses between the program's structs and ours, in the family of the socket: an AF_INET6 socket
+ * names IPv4 addresses ::ffff:a.b.c.d, as the kernel does.
  */
 #ifndef TEECEE_PRELOAD_ADDRESS_H
 #define TEECEE_PRELOAD_ADDRESS_H
@@ -14,8 +14,8 @@
 enum { ADDRESS_UNSPEC = 1 }; /* the family was AF_UNSPEC */
 
 /*
- * The program's address: 0, ADDRESS_UNSPEC, -EINVAL (length), -EAFNOSUPPORT, -EFAULT. `out` is then written
- * when 0.
+ * The program's address: 0, ADDRESS_UNSPEC, -EINVAL (length), -EAFNOSUPPORT, -EFAULT. `out` is then
+ * written when 0.
  */
 int address_read(uint16_t family, const struct sockaddr *user, socklen_t len, struct endpoint *out);
 

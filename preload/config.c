@@ -55,7 +55,10 @@ static void keep_environment(char *const *environment)
 	}
 }
 
-/* Where this library lies, absolute: LD_PRELOAD may be relative and the program may change its directory. */
+/*
+ * Where this library lies, absolute: LD_PRELOAD may be relative and the program may change its
+ * directory.
+ */
 static void find_library(void)
 {
 	Dl_info info;

@@ -1,6 +1,6 @@
 /*
- * What the person wants, read once and early: programs wipe their environment, change their root and drop
- * their rights.
+ * What the person wants, read once and early: programs wipe their environment, change their root
+ * and drop their rights.
  */
 #ifndef TEECEE_PRELOAD_CONFIG_H
 #define TEECEE_PRELOAD_CONFIG_H
@@ -16,7 +16,10 @@ struct config {
 	char text[SETTINGS_ERROR_LEN];
 };
 
-/* Reads it at the first call, which is the constructor's unless somebody else's constructor makes sockets. */
+/*
+ * Reads it at the first call, which is the constructor's unless somebody else's constructor makes
+ * sockets.
+ */
 const struct config *config_get(void);
 
 /* False in a child of vfork, which writes into our memory but not into our fds. */
@@ -25,8 +28,9 @@ bool config_is_this_process(void);
 enum { CONFIG_PATH_LEN = 4096, CONFIG_ENV_MAX = 32 };
 
 /*
- * How to start the engine: its path (TEECEE_ENGINE, else beside this library or in ../libexec/teecee), and as
- * environment the TEECEE_* variables that the program was started with, TEECEE_IFACE set to `iface`, nothing else.
+ * How to start the engine: its path (TEECEE_ENGINE, else beside this library or in
+ * ../libexec/teecee), and as environment the TEECEE_* variables that the program was started with,
+ * TEECEE_IFACE set to `iface`, nothing else.
  */
 struct launch {
 	char path[CONFIG_PATH_LEN];

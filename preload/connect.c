@@ -1,6 +1,7 @@
 /*
- * connect(2). One request and no answer: the engine reads the request when the connection is established, which
- * makes the socket writable, or closes it unread, which is an error; the errno is in the table.
+ * connect(2). One request and no answer: the engine reads the request when the connection is
+ * established, which makes the socket writable, or closes it unread, which is an error; the errno
+ * is in the table.
  *
  * Linux tells the outcome of a connect once: 0 to the first call after it succeeded (then EISCONN),
  * the error to the first after it failed (ECONNABORTED if SO_ERROR took it); after that a new

@@ -44,8 +44,8 @@ bool dgram_captures(int domain, int type, int protocol)
 }
 
 /*
- * With TEECEE_LOOPBACK=auto the host's services are who UDP on 127.0.0.1 is for: without a connection
- * nobody could say whether a datagram has found somebody here.
+ * With TEECEE_LOOPBACK=auto the host's services are who UDP on 127.0.0.1 is for: without a
+ * connection nobody could say whether a datagram has found somebody here.
  */
 bool dgram_is_kernels(const struct ipaddr *a)
 {

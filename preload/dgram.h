@@ -13,9 +13,9 @@
  *
  * WHAT CANNOT WORK. A program without the shim that inherited such a socket can write() to its
  * connected peer, but reads our headers. So does one with the shim that got it by SCM_RIGHTS, until
- * its first control call on it; exec and fork are no trouble. POLLERR is seen by poll and ppoll with
- * POLLIN in the set. MSG_MORE, UDP_CORK, UDP_SEGMENT, source-specific multicast and SO_ATTACH_FILTER
- * (which would see our headers) are refused, as by a kernel that lacks them.
+ * its first control call on it; exec and fork are no trouble. POLLERR is seen by poll and ppoll
+ * with POLLIN in the set. MSG_MORE, UDP_CORK, UDP_SEGMENT, source-specific multicast and
+ * SO_ATTACH_FILTER (which would see our headers) are refused, as by a kernel that lacks them.
  */
 #ifndef TEECEE_PRELOAD_DGRAM_H
 #define TEECEE_PRELOAD_DGRAM_H
@@ -86,8 +86,8 @@ int dgram_recvmmsg(
 ssize_t dgram_peek_head(int fd, struct ipc_dgram *h);
 
 /*
- * dgram_error.c. Takes an error from the head of the queue, if there is one, and remembers it if the
- * program asked for IP_RECVERR: its errno, or 0.
+ * dgram_error.c. Takes an error from the head of the queue, if there is one, and remembers it if
+ * the program asked for IP_RECVERR: its errno, or 0.
  */
 int dgram_take_error(int fd, uint64_t cookie);
 
@@ -103,8 +103,8 @@ bool dgram_has_error(int fd);
 bool dgram_any_error(void); /* of any socket: a memory load */
 
 /*
- * dgram_poll.c. Before a poll: the number of ready fds if there are errors that its system call does
- * not see, else 0. After it: POLLIN that means an error becomes POLLERR; returns `result`.
+ * dgram_poll.c. Before a poll: the number of ready fds if there are errors that its system call
+ * does not see, else 0. After it: POLLIN that means an error becomes POLLERR; returns `result`.
  */
 int dgram_poll_before(struct pollfd *fds, nfds_t n);
 int dgram_poll_after(struct pollfd *fds, nfds_t n, int result);

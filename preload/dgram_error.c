@@ -1,9 +1,9 @@
 /*
  * The error queue of ip(7), IP_RECVERR. Errors come in the socket's own queue, among the datagrams.
  * One at its head is what a read, a write or SO_ERROR reports; if the program asked for IP_RECVERR
- * it is then kept here, by the socket's cookie, until recvmsg(MSG_ERRQUEUE) takes it. What that call
- * finds at the head itself it takes from there. An error behind datagrams that nobody has read yet
- * waits for them.
+ * it is then kept here, by the socket's cookie, until recvmsg(MSG_ERRQUEUE) takes it. What that
+ * call finds at the head itself it takes from there. An error behind datagrams that nobody has read
+ * yet waits for them.
  */
 #include <arpa/inet.h>
 #include <errno.h>

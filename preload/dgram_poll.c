@@ -1,7 +1,8 @@
 /*
- * POLLERR of datagram sockets, for poll(2) and ppoll(2): an error at the head of the queue makes the
- * real socket readable, and the program expects POLLERR and recvmsg(MSG_ERRQUEUE). epoll and select
- * are left alone: an edge of EPOLLIN comes too, and for select an error is "readable" anyway.
+ * POLLERR of datagram sockets, for poll(2) and ppoll(2): an error at the head of the queue makes
+ * the real socket readable, and the program expects POLLERR and recvmsg(MSG_ERRQUEUE). epoll and
+ * select are left alone: an edge of EPOLLIN comes too, and for select an error is "readable"
+ * anyway.
  *
  * Everything here is memory loads until the table says that a socket of the set has an error.
  */

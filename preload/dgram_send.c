@@ -1,8 +1,9 @@
 /*
- * Writing datagrams. One system call, the program's own with a header in front: so it waits when the
- * program's would, is a cancellation point and wakes up for signals. Before it comes what the kernel
- * would refuse at once, checked against the table; what only the stack can know becomes the socket's
- * pending error. After a look at the table costs no system call; only a pending error does.
+ * Writing datagrams. One system call, the program's own with a header in front: so it waits when
+ * the program's would, is a cancellation point and wakes up for signals. Before it comes what the
+ * kernel would refuse at once, checked against the table; what only the stack can know becomes the
+ * socket's pending error. After a look at the table costs no system call; only a pending error
+ * does.
  */
 #include <errno.h>
 #include <netinet/in.h>

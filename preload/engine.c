@@ -1,16 +1,16 @@
 /*
  * THE CONTROL CHANNEL. Opened by the first control call that needs it, by each process for itself.
- * Programs close every fd they did not open themselves (closefrom), and then open others under the same
- * numbers: so the channel is known by its SO_COOKIE, and asked for it before every use. It is moved to a
- * high number, out of the way of programs that count on the lowest free ones.
+ * Programs close every fd they did not open themselves (closefrom), and then open others under the
+ * same numbers: so the channel is known by its SO_COOKIE, and asked for it before every use. It is
+ * moved to a high number, out of the way of programs that count on the lowest free ones.
  *
- * Threads that need it at the same moment each open one; the first to finish wins, the others close theirs.
- * So no lock is held while an engine starts, and Ctrl-C works meanwhile. Two engines started at once
- * agree among themselves, by who binds the name.
+ * Threads that need it at the same moment each open one; the first to finish wins, the others close
+ * theirs. So no lock is held while an engine starts, and Ctrl-C works meanwhile. Two engines
+ * started at once agree among themselves, by who binds the name.
  *
- * A child keeps its parent's channel until it has one of its own. Options are single messages that nobody answers and
- * may go there: a child in another network namespace (vsftpd's, made by clone, past all fork handlers) does not
- * find the engine's name.
+ * A child keeps its parent's channel until it has one of its own. Options are single messages that
+ * nobody answers and may go there: a child in another network namespace (vsftpd's, made by clone,
+ * past all fork handlers) does not find the engine's name.
  */
 #include "preload/engine.h"
 
@@ -328,7 +328,10 @@ static ssize_t send_option(bool any, int instance, const struct ipc_setopt *m)
 	return n;
 }
 
-/* sendmsg by the bare system call: the lock is held, so it must be neither ours nor a cancellation point. */
+/*
+ * sendmsg by the bare system call: the lock is held, so it must be neither ours nor a cancellation
+ * point.
+ */
 static ssize_t pass_locked(const void *data, size_t len, int fd)
 {
 	union {

@@ -1,5 +1,6 @@
 /*
- * This process and its engine: found or started, greeted, and told about options. See proto.h for the talk.
+ * This process and its engine: found or started, greeted, and told about options. See proto.h for
+ * the talk.
  */
 #ifndef TEECEE_PRELOAD_ENGINE_H
 #define TEECEE_PRELOAD_ENGINE_H
@@ -24,9 +25,9 @@ struct engine_link {
 };
 
 /*
- * Makes sure that there is a control channel and tells about its engine. `start`: an engine that is not
- * there is started; the person is told when that fails. 0 or -errno for the program's call, -ECONNREFUSED
- * (with `start` false): there is none.
+ * Makes sure that there is a control channel and tells about its engine. `start`: an engine that is
+ * not there is started; the person is told when that fails. 0 or -errno for the program's call,
+ * -ECONNREFUSED (with `start` false): there is none.
  */
 int engine_get(bool start, struct engine_link *out);
 
@@ -37,8 +38,8 @@ void engine_lost(int instance);
 int engine_set_option(int instance, uint64_t cookie, enum ipc_option o, int64_t value);
 
 /*
- * Sends a message with an fd, which stays the caller's, to the engine (started if there is none): 0, or -errno
- * for the program's call.
+ * Sends a message with an fd, which stays the caller's, to the engine (started if there is none):
+ * 0, or -errno for the program's call.
  */
 int engine_pass(const void *data, size_t len, int fd);
 

@@ -1,6 +1,6 @@
 /*
- * An fd's registrations in the process's epoll instances, so that another socket can take over its number.
- * The kernel tells them in /proc/self/fdinfo; data is opaque and is kept bit by bit.
+ * An fd's registrations in the process's epoll instances, so that another socket can take over its
+ * number. The kernel tells them in /proc/self/fdinfo; data is opaque and is kept bit by bit.
  */
 #ifndef TEECEE_PRELOAD_EPOLL_H
 #define TEECEE_PRELOAD_EPOLL_H

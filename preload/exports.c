@@ -1,6 +1,7 @@
 /*
- * Every symbol that this library takes from libc, and nothing else: exports.map lists them, and a test compares
- * the list with what the library shows. A wrapper finds out whose fd it is and calls; it decides nothing.
+ * Every symbol that this library takes from libc, and nothing else: exports.map lists them, and a
+ * test compares the list with what the library shows. A wrapper finds out whose fd it is and calls;
+ * it decides nothing.
  *
  * errno is set here and in io.c only, and untouched by a call that succeeds.
  */

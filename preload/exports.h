@@ -1,6 +1,6 @@
 /*
- * glibc's other names of some calls, which no header declares: aliases that its own objects and fortified
- * programs use.
+ * glibc's other names of some calls, which no header declares: aliases that its own objects and
+ * fortified programs use.
  */
 #ifndef TEECEE_PRELOAD_EXPORTS_H
 #define TEECEE_PRELOAD_EXPORTS_H

@@ -1,6 +1,6 @@
 /*
- * The other half of exports.c: reading and writing. On an established connection each wrapper makes the program's
- * own system call and no other.
+ * The other half of exports.c: reading and writing. On an established connection each wrapper makes
+ * the program's own system call and no other.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /*
- * The calls about names that this library takes from libc, and nothing else; see names.h. The ones that return static
- * memory keep it here, one piece per call, as glibc does.
+ * The calls about names that this library takes from libc, and nothing else; see names.h. The ones
+ * that return static memory keep it here, one piece per call, as glibc does.
  */
 #include <errno.h>
 #include <netdb.h>

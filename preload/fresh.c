@@ -9,8 +9,9 @@
 #include "preload/real.h"
 
 /*
- * A hash table with linear probing; the kernel hands out cookies in sequence, so the cookie is its own
- * hash. `mask` + 1 places, at most half of them taken. The first is static and costs nothing until used.
+ * A hash table with linear probing; the kernel hands out cookies in sequence, so the cookie is its
+ * own hash. `mask` + 1 places, at most half of them taken. The first is static and costs nothing
+ * until used.
  */
 enum { FIRST_PLACES = 128 };
 

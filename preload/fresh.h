@@ -1,8 +1,8 @@
 /*
- * Sockets that have not met the engine yet: made by socket(), nothing but a family and some options. They
- * are unconnected AF_UNIX sockets, which say nothing about themselves, so this process remembers them by
- * SO_COOKIE. The record goes when the socket is bound, connected or closed; one that was closed behind our back
- * goes when the pool would have to grow.
+ * Sockets that have not met the engine yet: made by socket(), nothing but a family and some
+ * options. They are unconnected AF_UNIX sockets, which say nothing about themselves, so this
+ * process remembers them by SO_COOKIE. The record goes when the socket is bound, connected or
+ * closed; one that was closed behind our back goes when the pool would have to grow.
  */
 #ifndef TEECEE_PRELOAD_FRESH_H
 #define TEECEE_PRELOAD_FRESH_H

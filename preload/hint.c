@@ -15,7 +15,8 @@ enum { CHUNK = 1024, CHUNKS = 1024 }; /* the kernel's default fs.nr_open is 2^20
 /* Two words, so that a reader can see a mixture of two hints; hint_holds() sorts that out. */
 struct entry {
 	_Atomic uint64_t cookie;
-	_Atomic uint32_t word; /* kind | lowered << 8 | lingers << 9 | more << 10 | v6 << 11 | table << 16 */
+	/* kind | lowered << 8 | lingers << 9 | more << 10 | v6 << 11 | table << 16 */
+	_Atomic uint32_t word;
 };
 
 static struct entry *_Atomic chunks[CHUNKS];

@@ -1,10 +1,11 @@
 /*
  * What this process believes about each of its fds, without asking the kernel.
  *
- * A hint can be stale at any time: fclose, close_range, the resolver and children of vfork close and
- * replace fds without our knowledge. So no hint is ever acted upon before hint_holds() has compared the
- * fd's SO_COOKIE with the hint's; and an fd without a hint (after exec, or received by SCM_RIGHTS) still
- * works, it only lacks the finer points. That is also why close() does not have to touch them.
+ * A hint can be stale at any time: fclose, close_range, the resolver and children of vfork close
+ * and replace fds without our knowledge. So no hint is ever acted upon before hint_holds() has
+ * compared the fd's SO_COOKIE with the hint's; and an fd without a hint (after exec, or received by
+ * SCM_RIGHTS) still works, it only lacks the finer points. That is also why close() does not have
+ * to touch them.
  *
  * Readers take no lock. Entries live in chunks that are never freed.
  */
@@ -24,7 +25,8 @@ enum hint_kind {
 	HINT_CONNECTING, /* connect() was called and has not yet told the outcome */
 	HINT_FAILED,     /* connect() has told its failure: the next one starts over */
 	HINT_OPEN,       /* connected, by us or accepted */
-	HINT_DGRAM,      /* a datagram socket, in whatever state; `lowered`: it has sent something */
+	/* a datagram socket, in whatever state; `lowered`: it has sent something */
+	HINT_DGRAM,
 };
 
 struct hint {
@@ -41,7 +43,10 @@ struct hint hint_get(int fd);
 void hint_set(int fd, struct hint h);
 void hint_clear(int fd);
 
-/* `fd` was duplicated as `to` (-1: it was not): both are the same socket. Returns `to`; errno is kept. */
+/*
+ * `fd` was duplicated as `to` (-1: it was not): both are the same socket. Returns `to`; errno is
+ * kept.
+ */
 int hint_duplicated(int fd, int to);
 
 /* `fd`, whose hint is FRESH, is about to be closed: its record goes with it. */

@@ -19,8 +19,9 @@ static const char prefix[] = "\0teecee/";
 enum { PREFIX_LEN = sizeof prefix - 1 };
 
 /*
- * "…/INSTANCE" at the end of the name, 16 hex digits; NULL when it is not an engine's data name. A control
- * name ends in an address, which has a dot or a slash among its last 16 characters, or is "auto".
+ * "…/INSTANCE" at the end of the name, 16 hex digits; NULL when it is not an engine's data name. A
+ * control name ends in an address, which has a dot or a slash among its last 16 characters, or is
+ * "auto".
  */
 static const char *instance_of(const struct sockaddr_un *name, socklen_t len)
 {
@@ -39,7 +40,10 @@ static const char *instance_of(const struct sockaddr_un *name, socklen_t len)
 	return id[-1] == '/' ? id : NULL;
 }
 
-/* A socket from before an exec, or from another process: perhaps our engine's, and we have not met it yet. */
+/*
+ * A socket from before an exec, or from another process: perhaps our engine's, and we have not met
+ * it yet.
+ */
 static int find_instance(const char *id)
 {
 	struct engine_link link;

@@ -1,6 +1,6 @@
 /*
- * Is this fd ours, and what does everybody know about it? Asked by control calls; it costs one system
- * call for a foreign fd, two for one of ours.
+ * Is this fd ours, and what does everybody know about it? Asked by control calls; it costs one
+ * system call for a foreign fd, two for one of ours.
  */
 #ifndef TEECEE_PRELOAD_IDENTITY_H
 #define TEECEE_PRELOAD_IDENTITY_H
@@ -31,7 +31,10 @@ struct shim_sock {
 	struct ipc_sock_info info;
 };
 
-/* Linux's numbers in ipc_sock_info.tcp_state (netinet/tcp.h names them, but so does the stack's enum). */
+/*
+ * Linux's numbers in ipc_sock_info.tcp_state (netinet/tcp.h names them, but so does the stack's
+ * enum).
+ */
 enum {
 	STATE_ESTABLISHED = 1,
 	STATE_SYN_SENT = 2,
@@ -41,15 +44,18 @@ enum {
 };
 
 /*
- * False: not ours, or not an fd. errno is kept. An engine that this process has not greeted yet is greeted
- * if it runs; none is started.
+ * False: not ours, or not an fd. errno is kept. An engine that this process has not greeted yet is
+ * greeted if it runs; none is started.
  */
 bool shim_identify(int fd, struct shim_sock *out);
 
 /* A datagram socket whose hint has just been found to hold: no system call. */
 void shim_from_hint(int fd, struct shim_sock *out);
 
-/* Reads the table again; until the slot appears (the engine has not got to the request), at most a second. */
+/*
+ * Reads the table again; until the slot appears (the engine has not got to the request), at most a
+ * second.
+ */
 void shim_refresh(struct shim_sock *s);
 bool shim_await_slot(struct shim_sock *s);
 

@@ -1,6 +1,6 @@
 /*
- * The interfaces as a host with only our address would have them: lo, and the engine's interface with the spoofed
- * address in place of the kernel's own.
+ * The interfaces as a host with only our address would have them: lo, and the engine's interface
+ * with the spoofed address in place of the kernel's own.
  */
 #ifndef TEECEE_PRELOAD_IFADDR_H
 #define TEECEE_PRELOAD_IFADDR_H

@@ -53,8 +53,9 @@ int instance_find(const char id[static IPC_INSTANCE_LEN])
 }
 
 /*
- * Mapped over the place's old table when that has the same size (it always has, with one build), so that
- * a reader in another thread never sees unmapped memory: at worst it finds nothing under its cookie.
+ * Mapped over the place's old table when that has the same size (it always has, with one build), so
+ * that a reader in another thread never sees unmapped memory: at worst it finds nothing under its
+ * cookie.
  */
 static int map_at(struct instance *in, int fd, size_t size)
 {

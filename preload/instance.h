@@ -1,7 +1,8 @@
 /*
- * The engines that this process has met, each with its table mapped read-only. One is current: the one whose
- * control channel was opened last. Tables of engines that are gone stay readable (they say how the old
- * connections ended) until the place is needed: a long-lived program meets a new engine whenever it was idle.
+ * The engines that this process has met, each with its table mapped read-only. One is current: the
+ * one whose control channel was opened last. Tables of engines that are gone stay readable (they
+ * say how the old connections ended) until the place is needed: a long-lived program meets a new
+ * engine whenever it was idle.
  */
 #ifndef TEECEE_PRELOAD_INSTANCE_H
 #define TEECEE_PRELOAD_INSTANCE_H

@@ -6,17 +6,18 @@
  *	read, bound or listening     waits / our messages      ENOTCONN
  *	write, not connected         ENOTCONN                  EPIPE and SIGPIPE
  *	first write after a reset    EPIPE and SIGPIPE         the error, no signal
- *	any error of the connection  ECONNRESET                ETIMEDOUT, EHOSTUNREACH, …: the table knows
+ *	any error of the connection  ECONNRESET                ETIMEDOUT, EHOSTUNREACH, …: the table
+ *	                             knows
  *	recvfrom's address           the engine's name         none
  *	sendto's address             EISCONN                   ignored
  *	MSG_TRUNC                    copies                    discards
  *	MSG_ERRQUEUE                 reads data                EAGAIN
  *
- * THE FIRST WRITE AFTER A RESET. The engine notes the error in the table before it closes; the kernel notes the
- * engine's own death there (core/ipc/table.h). If a look at the table says so, SO_ERROR of the real socket is asked:
- * it holds ECONNRESET until somebody has been told (a read, a poll loop's SO_ERROR), exactly as TCP's sk_err does.
- * Nobody yet: this write is told, without a signal. Otherwise the write is made and the kernel answers EPIPE and
- * SIGPIPE itself.
+ * THE FIRST WRITE AFTER A RESET. The engine notes the error in the table before it closes; the
+ * kernel notes the engine's own death there (core/ipc/table.h). If a look at the table says so,
+ * SO_ERROR of the real socket is asked: it holds ECONNRESET until somebody has been told (a read, a
+ * poll loop's SO_ERROR), exactly as TCP's sk_err does. Nobody yet: this write is told, without a
+ * signal. Otherwise the write is made and the kernel answers EPIPE and SIGPIPE itself.
  */
 #include "preload/io.h"
 
@@ -133,7 +134,10 @@ bool io_before_send(int fd, int flags)
 	return h.kind == HINT_NONE || before_send_ours(fd, h, flags);
 }
 
-/* ECONNRESET is what the kernel says of every end; an fd without a hint is looked up if its engine is known. */
+/*
+ * ECONNRESET is what the kernel says of every end; an fd without a hint is looked up if its engine
+ * is known.
+ */
 static int translated_reset(int fd)
 {
 	struct hint h = hint_get(fd);

@@ -1,8 +1,9 @@
 /*
- * The engine sees a program's close only when the last descriptor is gone, and it then keeps the slot until the FIN is
- * acknowledged. So: close, ask the kernel whether that was the last one, and sleep on the slot's generation, a futex
- * in the read-only table, which the engine wakes when it lets the slot go. As in the kernel, a signal ends the wait,
- * O_NONBLOCK does not prevent it, and the process's end does not wait.
+ * The engine sees a program's close only when the last descriptor is gone, and it then keeps the
+ * slot until the FIN is acknowledged. So: close, ask the kernel whether that was the last one, and
+ * sleep on the slot's generation, a futex in the read-only table, which the engine wakes when it
+ * lets the slot go. As in the kernel, a signal ends the wait, O_NONBLOCK does not prevent it, and
+ * the process's end does not wait.
  */
 #include "preload/linger.h"
 

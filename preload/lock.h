@@ -1,7 +1,8 @@
 /*
- * The one lock of the shim, for the pool of fresh sockets, the control channel and the list of tables.
- * Signals are blocked while it is held, because a handler may call connect() too; nothing that waits, is a
- * cancellation point or allocates happens inside. A fork waits for it, and the child finds it free.
+ * The one lock of the shim, for the pool of fresh sockets, the control channel and the list of
+ * tables. Signals are blocked while it is held, because a handler may call connect() too; nothing
+ * that waits, is a cancellation point or allocates happens inside. A fork waits for it, and the
+ * child finds it free.
  */
 #ifndef TEECEE_PRELOAD_LOCK_H
 #define TEECEE_PRELOAD_LOCK_H
@@ -11,7 +12,10 @@
 void lock_take(sigset_t *saved);
 void lock_give(const sigset_t *saved);
 
-/* Registers the fork handlers; once, from the constructor. `in_child` runs there with the lock held. */
+/*
+ * Registers the fork handlers; once, from the constructor. `in_child` runs there with the lock
+ * held.
+ */
 void lock_init(void (*in_child)(void));
 
 #endif

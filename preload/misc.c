@@ -13,8 +13,9 @@
 #include "preload/usermem.h"
 
 /*
- * What the peer has not acknowledged: first what the engine has not read, the residual byte excepted, then what the
- * table says. In this order bytes on their way from the one to the other are counted twice rather than not at all.
+ * What the peer has not acknowledged: first what the engine has not read, the residual byte
+ * excepted, then what the table says. In this order bytes on their way from the one to the other
+ * are counted twice rather than not at all.
  */
 static int unsent(struct shim_sock *s)
 {

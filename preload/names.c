@@ -98,8 +98,8 @@ const struct names_glibc *names_glibc(void)
 }
 
 /*
- * glibc looks at resolv.conf whenever one of its functions begins, and brings the thread's `_res` up to date unless the
- * program has changed it.
+ * glibc looks at resolv.conf whenever one of its functions begins, and brings the thread's `_res`
+ * up to date unless the program has changed it.
  */
 struct __res_state *names_state(void)
 {

@@ -1,14 +1,17 @@
 /*
- * Names. glibc's own resolver makes its sockets behind our back, so every call that may ask a DNS server is taken over.
+ * Names. glibc's own resolver makes its sockets behind our back, so every call that may ask a DNS
+ * server is taken over.
  *
- * WHO ANSWERS WHAT. glibc keeps what is not network: numeric addresses, services, flags and their errors, /etc/hosts,
- * the parsing of nsswitch.conf and resolv.conf, all as this program sees them. For that the hosts database of this
- * process is set to what nsswitch.conf says without its DNS services: then glibc's functions answer from files alone.
- * What they do not know is asked of the engine, with the servers, search list and options of the thread's `_res`, which
- * glibc keeps up to date with resolv.conf and which a program may have changed. The engine's c-ares does the rest.
+ * WHO ANSWERS WHAT. glibc keeps what is not network: numeric addresses, services, flags and their
+ * errors, /etc/hosts, the parsing of nsswitch.conf and resolv.conf, all as this program sees them.
+ * For that the hosts database of this process is set to what nsswitch.conf says without its DNS
+ * services: then glibc's functions answer from files alone. What they do not know is asked of the
+ * engine, with the servers, search list and options of the thread's `_res`, which glibc keeps up to
+ * date with resolv.conf and which a program may have changed. The engine's c-ares does the rest.
  *
- * "dns files" in nsswitch.conf asks the engine first; without dns or resolve nobody is ever asked. Services that are
- * neither (mdns, wins) would use the host's network by themselves: they are left out.
+ * "dns files" in nsswitch.conf asks the engine first; without dns or resolve nobody is ever asked.
+ * Services that are neither (mdns, wins) would use the host's network by themselves: they are left
+ * out.
  */
 #ifndef TEECEE_PRELOAD_NAMES_H
 #define TEECEE_PRELOAD_NAMES_H
@@ -38,16 +41,17 @@ struct names_glibc {
 const struct names_glibc *names_glibc(void);
 
 /*
- * A question, filled with what the resolver state says; `kind` and the rest are the caller's. False: the name is too
- * long to be one.
+ * A question, filled with what the resolver state says; `kind` and the rest are the caller's.
+ * False: the name is too long to be one.
  */
 bool names_question(struct ipc_lookup *q, enum ipc_lookup_kind kind, const char *name);
 void names_question_state(struct ipc_lookup *q, const struct __res_state *state);
 
 /*
- * Asks the engine. 0 and the answer; or what h_errno would be (NETDB_INTERNAL: errno says more), with the answer for
- * questions about messages, else NULL. With TRY_AGAIN errno is ECONNREFUSED when servers refused or failed, ETIMEDOUT
- * when they were silent, as after glibc's own. Waits for as long as it takes, and signals do not end it: as glibc's.
+ * Asks the engine. 0 and the answer; or what h_errno would be (NETDB_INTERNAL: errno says more),
+ * with the answer for questions about messages, else NULL. With TRY_AGAIN errno is ECONNREFUSED
+ * when servers refused or failed, ETIMEDOUT when they were silent, as after glibc's own. Waits for
+ * as long as it takes, and signals do not end it: as glibc's.
  */
 int names_ask(const struct ipc_lookup *q, struct ipc_answer **out);
 
@@ -55,7 +59,10 @@ int names_ask(const struct ipc_lookup *q, struct ipc_answer **out);
 int names_forward(const char *name, int family, struct ipc_answer **out);
 int names_reverse(int family, const void *addr, struct ipc_answer **out);
 
-/* names_addrinfo.c, names_host.c, names_res.c, names_async.c: results as those of the libc functions. */
+/*
+ * names_addrinfo.c, names_host.c, names_res.c, names_async.c: results as those of the libc
+ * functions.
+ */
 int names_getaddrinfo(
 	const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **out);
 int names_getnameinfo(const struct sockaddr *addr, socklen_t len, char *host, socklen_t host_len,

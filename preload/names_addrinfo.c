@@ -134,7 +134,10 @@ static int find_kinds(const char *service, const struct addrinfo *hints, struct 
 	return names_glibc()->getaddrinfo("127.0.0.1", service, &one, out);
 }
 
-/* These go through gethostbyname2_r in glibc, to which servers that refuse are no reason to try again. */
+/*
+ * These go through gethostbyname2_r in glibc, to which servers that refuse are no reason to try
+ * again.
+ */
 static bool is_by_old_call(const struct addrinfo *hints)
 {
 	return hints->ai_family == AF_INET && !(hints->ai_flags & AI_CANONNAME);
@@ -167,8 +170,8 @@ static bool is_unknown(int r)
 }
 
 /*
- * AI_ADDRCONFIG is about the addresses of this stack: one of IPv4. What the host's interfaces have is of no
- * importance, so glibc is not to see it.
+ * AI_ADDRCONFIG is about the addresses of this stack: one of IPv4. What the host's interfaces have
+ * is of no importance, so glibc is not to see it.
  */
 static int settle_family(struct addrinfo *hints)
 {

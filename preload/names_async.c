@@ -1,6 +1,7 @@
 /*
- * getaddrinfo_a: each request in a thread of its own, which glibc does not do (it keeps a pool of 20); the waiting is
- * the engine's. A request's state is its __return, where glibc's own gai_error looks.
+ * getaddrinfo_a: each request in a thread of its own, which glibc does not do (it keeps a pool of
+ * 20); the waiting is the engine's. A request's state is its __return, where glibc's own gai_error
+ * looks.
  */
 #include "preload/names.h"
 

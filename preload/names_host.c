@@ -96,7 +96,10 @@ static int too_small(int *h_error)
 	return ERANGE;
 }
 
-/* A name that is not there is no error of the call, nor are servers that refuse; those that are silent are one. */
+/*
+ * A name that is not there is no error of the call, nor are servers that refuse; those that are
+ * silent are one.
+ */
 static int not_found(int status, int *h_error)
 {
 	*h_error = status;

@@ -1,7 +1,8 @@
 /*
- * getsockopt and setsockopt. Three kinds of options: those of TCP and IP and the few of the socket level that the
- * engine must know (core/ipc/option.h); those that say what kind of socket it is, which must sound like TCP;
- * and the rest of the socket level, which the real socket does itself (time limits, SO_PRIORITY, …).
+ * getsockopt and setsockopt. Three kinds of options: those of TCP and IP and the few of the socket
+ * level that the engine must know (core/ipc/option.h); those that say what kind of socket it is,
+ * which must sound like TCP; and the rest of the socket level, which the real socket does itself
+ * (time limits, SO_PRIORITY, …).
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -63,8 +64,9 @@ static int give_option(struct shim_sock *s, enum ipc_option o, void *value, sock
 }
 
 /*
- * What went wrong, told once. The real socket knows that something did, the table what. Programs ask this when
- * poll says that a connect is over: a good moment to give the socket its send buffer back.
+ * What went wrong, told once. The real socket knows that something did, the table what. Programs
+ * ask this when poll says that a connect is over: a good moment to give the socket its send buffer
+ * back.
  */
 static int take_error(struct shim_sock *s)
 {
@@ -183,7 +185,9 @@ static int set_known(
 	}
 	if (o == IPC_OPT_V6ONLY)
 		return -EINVAL; /* too late */
-	/* Its engine is gone, or the connection is: as on a kernel's dead socket, no harm is done. */
+	/*
+	 * Its engine is gone, or the connection is: as on a kernel's dead socket, no harm is done.
+	 */
 	if (s->known && s->info.use != IPC_SLOT_LIVE)
 		return 0;
 	int r = engine_set_option(s->instance, s->cookie, o, v);

@@ -1,12 +1,13 @@
 /*
- * GIVING UP RIGHTS. A server that becomes another user, or changes its root directory, before it makes its first
- * socket (memcached, mosquitto, ngircd) could not start an engine any more: that takes CAP_NET_RAW and a path to
- * the engine. So the engine is started just before.
+ * GIVING UP RIGHTS. A server that becomes another user, or changes its root directory, before it
+ * makes its first socket (memcached, mosquitto, ngircd) could not start an engine any more: that
+ * takes CAP_NET_RAW and a path to the engine. So the engine is started just before.
  *
- * Only for programs that look as if they will make sockets: the executable imports one of libc's calls for it, or a
- * library imports listen() (named's does). su, setpriv and chroot do not; the program that they become has its own
- * user, and with it an engine of its own. A server whose sockets are in a module that is loaded later is not recognised:
- * its first socket then says that capturing needs CAP_NET_RAW.
+ * Only for programs that look as if they will make sockets: the executable imports one of libc's
+ * calls for it, or a library imports listen() (named's does). su, setpriv and chroot do not; the
+ * program that they become has its own user, and with it an engine of its own. A server whose
+ * sockets are in a module that is loaded later is not recognised: its first socket then says that
+ * capturing needs CAP_NET_RAW.
  */
 #include "preload/privilege.h"
 
@@ -29,7 +30,10 @@ static const ElfW(Dyn) *dynamic_of(const struct dl_phdr_info *info)
 	return NULL;
 }
 
-/* An entry that is an address: ld.so has relocated it on most machines, on some it must not write there. */
+/*
+ * An entry that is an address: ld.so has relocated it on most machines, on some it must not write
+ * there.
+ */
 static const void *dynamic_pointer(const struct dl_phdr_info *info, ElfW(Sxword) tag)
 {
 	const ElfW(Dyn) *d = dynamic_of(info);

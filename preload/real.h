@@ -1,10 +1,10 @@
 /*
- * The functions that this library stands in front of, as the next library in line defines them: usually
- * glibc, so that they stay cancellation points; another preloaded library if there is one.
+ * The functions that this library stands in front of, as the next library in line defines them:
+ * usually glibc, so that they stay cancellation points; another preloaded library if there is one.
  *
- * Until real_init has run, each pointer is a bare system call. Programs, allocators and other libraries'
- * constructors may call read() before our constructor, and dlsym() may allocate: neither must find an
- * empty pointer, nor make us call dlsym from inside an allocator.
+ * Until real_init has run, each pointer is a bare system call. Programs, allocators and other
+ * libraries' constructors may call read() before our constructor, and dlsym() may allocate: neither
+ * must find an empty pointer, nor make us call dlsym from inside an allocator.
  */
 #ifndef TEECEE_PRELOAD_REAL_H
 #define TEECEE_PRELOAD_REAL_H
@@ -82,8 +82,8 @@ extern struct real real;
 void real_init(void);
 
 /*
- * For the shim's own purposes, on any fd: straight to the kernel, never a cancellation point, never one of our
- * own wrappers; the result or -errno.
+ * For the shim's own purposes, on any fd: straight to the kernel, never a cancellation point, never
+ * one of our own wrappers; the result or -errno.
  */
 int raw_result(long r);
 int raw_socket(int type);

@@ -1,6 +1,7 @@
 /*
- * The options that this process has sent lately. The engine is not asked whether it has dealt with them, so a
- * getsockopt right after setsockopt must find the value here, not the old one in the table.
+ * The options that this process has sent lately. The engine is not asked whether it has dealt with
+ * them, so a getsockopt right after setsockopt must find the value here, not the old one in the
+ * table.
  */
 #ifndef TEECEE_PRELOAD_RECENT_H
 #define TEECEE_PRELOAD_RECENT_H

@@ -8,8 +8,9 @@
 #include "preload/identity.h"
 
 /*
- * Connects a fresh socket to the engine (started if need be), or uses the connection of an engaged one, and
- * sends the request. `s` is engaged afterwards. 0, -EISCONN (another process was faster), or -errno.
+ * Connects a fresh socket to the engine (started if need be), or uses the connection of an engaged
+ * one, and sends the request. `s` is engaged afterwards. 0, -EISCONN (another process was faster),
+ * or -errno.
  */
 int request_send(struct shim_sock *s, enum ipc_op op, const struct endpoint *addr, int backlog);
 
@@ -17,8 +18,8 @@ int request_send(struct shim_sock *s, enum ipc_op op, const struct endpoint *add
 int request_reply(const struct shim_sock *s);
 
 /*
- * SO_SNDBUF of the real socket: at its least, the unread request keeps POLLOUT away; as it should be once
- * the connection is established.
+ * SO_SNDBUF of the real socket: at its least, the unread request keeps POLLOUT away; as it should
+ * be once the connection is established.
  */
 void request_lower(int fd);
 void request_raise(int fd);

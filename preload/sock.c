@@ -129,7 +129,9 @@ int shim_bind(struct shim_sock *s, const struct sockaddr *addr, socklen_t len)
 	return request_reply(s);
 }
 
-/* A port below 1024 that is free, from 600 on as in glibc; a different one first in each process. */
+/*
+ * A port below 1024 that is free, from 600 on as in glibc; a different one first in each process.
+ */
 int shim_bind_reserved(struct shim_sock *s, struct sockaddr_in *addr)
 {
 	enum { FIRST = 600, COUNT = 1024 - FIRST };
@@ -154,7 +156,10 @@ int shim_listen(struct shim_sock *s, int backlog)
 	if (s->kind == SHIM_ENGAGED) {
 		if (!s->known || s->info.use != IPC_SLOT_LIVE)
 			return s->known ? -EINVAL : -ENETDOWN;
-		/* Already listening: the backlog alone changes; a reply could not be told from a connection. */
+		/*
+		 * Already listening: the backlog alone changes; a reply could not be told from a
+		 * connection.
+		 */
 		if (s->info.tcp_state == STATE_LISTEN)
 			return engine_set_option(s->instance, s->cookie, IPC_OPT_BACKLOG, backlog);
 		if (s->info.tcp_state != STATE_CLOSED)
@@ -179,7 +184,10 @@ int shim_shutdown(struct shim_sock *s, int how)
 	bool unsure = s->kind == SHIM_ENGAGED && !s->known;
 	if (!connected && !unsure)
 		return -ENOTCONN;
-	/* A listener stops listening by SHUT_RD, and whoever waits in accept is woken; SHUT_WR is nothing to it. */
+	/*
+	 * A listener stops listening by SHUT_RD, and whoever waits in accept is woken; SHUT_WR is
+	 * nothing to it.
+	 */
 	if (connected && s->info.tcp_state == STATE_LISTEN)
 		return how == SHUT_WR ? 0 : raw_result(real.shutdown(s->fd, SHUT_RDWR));
 	return raw_result(real.shutdown(s->fd, how));

@@ -1,6 +1,6 @@
 /*
- * The control calls, for a socket that is known to be ours. Each returns what the system call would, with
- * -errno for an error; pointers are the program's and may be bad.
+ * The control calls, for a socket that is known to be ours. Each returns what the system call
+ * would, with -errno for an error; pointers are the program's and may be bad.
  */
 #ifndef TEECEE_PRELOAD_SOCK_H
 #define TEECEE_PRELOAD_SOCK_H
@@ -24,8 +24,9 @@ int shim_getsockname(struct shim_sock *s, struct sockaddr *addr, socklen_t *len)
 int shim_getpeername(struct shim_sock *s, struct sockaddr *addr, socklen_t *len);
 
 /*
- * Like shim_identify, but takes in a socket that was made by another program image or process and never
- * connected: an unconnected AF_UNIX stream socket that is given an IP address can be nothing else.
+ * Like shim_identify, but takes in a socket that was made by another program image or process and
+ * never connected: an unconnected AF_UNIX stream socket that is given an IP address can be nothing
+ * else.
  */
 bool shim_identify_for(int fd, const struct sockaddr *addr, socklen_t len, struct shim_sock *out);
 

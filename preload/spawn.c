@@ -1,17 +1,23 @@
 /*
  * THE UNSEEN CHILD. The program must not notice that it has become somebody's grandfather:
  *
- *	no SIGCHLD, nothing for wait(-1)   the child is cloned with exit signal 0 and waited for by __WALL, here
+ *	no SIGCHLD, nothing for wait(-1)   the child is cloned with exit signal 0 and waited for by
+ *	                                   __WALL, here
  *	no child at all afterwards         it starts a grandchild and ends; that one belongs to init
  *	no inherited fd                    `x=$(wget …)` ends when the last writer of the pipe does
- *	no controlling terminal, cwd /     setsid; nothing keeps a mount busy, Ctrl-C does not reach it
- *	no copy of the page tables         CLONE_VM | CLONE_VFORK: a program of 10 GiB forks in milliseconds else,
- *	                                   and pthread_atfork handlers, which fork would run, belong to the program
+ *	no controlling terminal, cwd /     setsid; nothing keeps a mount busy, Ctrl-C does not reach
+ *	                                   it
+ *	no copy of the page tables         CLONE_VM | CLONE_VFORK: a program of 10 GiB forks in
+ *	                                   milliseconds else,
+ *	                                   and pthread_atfork handlers, which fork would run, belong
+ *	                                   to the program
  *
- * Sharing memory with a suspended parent asks for care: signals are blocked from before the clone until the
- * child has put every handler to default, the children use a stack of their own and only system calls.
+ * Sharing memory with a suspended parent asks for care: signals are blocked from before the clone
+ * until the child has put every handler to default, the children use a stack of their own and only
+ * system calls.
  *
- * The engine's word comes through a pipe (its fd 3): "ok\n", or "<errno> <text>\n", or the end without a word.
+ * The engine's word comes through a pipe (its fd 3): "ok\n", or "<errno> <text>\n", or the end
+ * without a word.
  */
 #include "preload/spawn.h"
 

@@ -1,6 +1,6 @@
 /*
- * Another socket under the same number: a kernel's, for destinations that are left to it, or a new one of ours,
- * because an AF_UNIX socket cannot be connected a second time.
+ * Another socket under the same number: a kernel's, for destinations that are left to it, or a new
+ * one of ours, because an AF_UNIX socket cannot be connected a second time.
  */
 #ifndef TEECEE_PRELOAD_SWAP_H
 #define TEECEE_PRELOAD_SWAP_H

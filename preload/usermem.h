@@ -1,6 +1,7 @@
 /*
- * Reads and writes memory that the program named in a call, so that a bad pointer is EFAULT, as it is in a
- * system call, and not a crash inside this library. The kernel does the copying (process_vm_readv on ourselves).
+ * Reads and writes memory that the program named in a call, so that a bad pointer is EFAULT, as it
+ * is in a system call, and not a crash inside this library. The kernel does the copying
+ * (process_vm_readv on ourselves).
  */
 #ifndef TEECEE_PRELOAD_USERMEM_H
 #define TEECEE_PRELOAD_USERMEM_H
@@ -13,8 +14,8 @@ int user_read(void *out, const void *user, size_t len);
 int user_write(void *user, const void *data, size_t len);
 
 /*
- * Hands out an address as the kernel does: at most *user_len bytes of it, then its full length in *user_len.
- * 0, -EFAULT or -EINVAL (a negative room).
+ * Hands out an address as the kernel does: at most *user_len bytes of it, then its full length in
+ * *user_len. 0, -EFAULT or -EINVAL (a negative room).
  */
 int user_give_address(void *user, socklen_t *user_len, const void *data, socklen_t len);
 

@@ -28,9 +28,9 @@ static nsec now(void)
 }
 
 /*
- * poll never restarts after a handler, connect and accept do when it was installed with SA_RESTART. Which
- * handler ran is not told; so: restart if every handler that the program has would. Those for its own
- * faults do not interrupt a wait.
+ * poll never restarts after a handler, connect and accept do when it was installed with SA_RESTART.
+ * Which handler ran is not told; so: restart if every handler that the program has would. Those for
+ * its own faults do not interrupt a wait.
  */
 static bool is_of_the_program_itself(int s)
 {

@@ -5,8 +5,8 @@
 #define TEECEE_PRELOAD_WAIT_H
 
 /*
- * Until one of `events` (or an error) shows on `fd`. `limit_option` is SO_SNDTIMEO or SO_RCVTIMEO. The revents,
- * 0 when the time was up, -EINTR when a signal asks for it. A cancellation point.
+ * Until one of `events` (or an error) shows on `fd`. `limit_option` is SO_SNDTIMEO or SO_RCVTIMEO.
+ * The revents, 0 when the time was up, -EINTR when a signal asks for it. A cancellation point.
  */
 int wait_for(int fd, short events, int limit_option);
 

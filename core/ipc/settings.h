@@ -14,7 +14,13 @@
 #include "core/base/addr.h"
 #include "core/ipc/impair_spec.h"
 
-enum { SETTINGS_ERROR_LEN = 256, SETTINGS_BYPASS_MAX = 32, SETTINGS_PATH_LEN = 256, SETTINGS_IP_SPEC_LEN = 44, SETTINGS_DNS_MAX = 4 };
+enum {
+	SETTINGS_ERROR_LEN = 256,
+	SETTINGS_BYPASS_MAX = 32,
+	SETTINGS_PATH_LEN = 256,
+	SETTINGS_IP_SPEC_LEN = 44,
+	SETTINGS_DNS_MAX = 4,
+};
 
 enum settings_mac { MAC_OWN, MAC_NIC, MAC_GIVEN };
 enum settings_loopback { LOOPBACK_AUTO, LOOPBACK_STACK, LOOPBACK_HOST };
@@ -48,7 +54,8 @@ struct settings {
 	char engine[SETTINGS_PATH_LEN];           /* TEECEE_ENGINE; "": found beside the library */
 	char pcap[SETTINGS_PATH_LEN];             /* TEECEE_PCAP; "": no capture */
 	char pcap_filter[SETTINGS_PATH_LEN];      /* TEECEE_PCAP_FILTER; syntax unchecked */
-	uint64_t pcap_size;                       /* TEECEE_PCAP_ROTATE: bytes per file; 0: no end */
+	/* TEECEE_PCAP_ROTATE: bytes per file; 0: no end */
+	uint64_t pcap_size;
 	unsigned pcap_files;                      /* and how many are kept */
 	char trace[SETTINGS_PATH_LEN];            /* TEECEE_TRACE; "-": stderr */
 	char impair[IMPAIR_SPEC_LEN];             /* TEECEE_IMPAIR, which impair_parse takes */

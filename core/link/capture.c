@@ -66,6 +66,7 @@ static void show_frame(
 		f->data = c->frame;
 	}
 	show(c, f);
+	f->view = NULL;
 }
 
 static void show_held(struct capture *c)

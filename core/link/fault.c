@@ -82,7 +82,8 @@ static void forge_reset(
 
 	if (!h)
 		return;
-	memcpy(h->data + ETH_HDR_LEN + IPV4_HDR_LEN, head, tcp_hdr_emit(head, &tcp));
+	size_t len = tcp_hdr_emit(head, &tcp);
+	memcpy(h->data + ETH_HDR_LEN + IPV4_HDR_LEN, head, len);
 	flow_look(&v, h->data, h->len, way == OUT);
 	flow_csum_complete(&v, h->data);
 	send_forged(io, way, h, "forged: reset");

@@ -2,9 +2,10 @@
  * IPv4 output: route, header, fragments.
  *
  * The route has three cases, since there is one interface and one address: our own address and the
- * loopback addresses go back into the stack (::1 without any IP header), groups map to a MAC address by arithmetic (RFC 1112 §6.4), everything else
- * goes to a neighbour, which is the destination itself inside our prefix and the gateway outside of
- * it. What goes to a group that we listen to goes both ways.
+ * loopback addresses go back into the stack (::1 without any IP header), groups map to a MAC
+ * address by arithmetic (RFC 1112 §6.4), everything else goes to a neighbour, which is the
+ * destination itself inside our prefix and the gateway outside of it. What goes to a group that we
+ * listen to goes both ways.
  *
  * Identifications (RFC 6864): 0 with DF, since such a packet is never a fragment. Without DF a
  * counter, shifted by a keyed hash of source, destination and protocol, so that one peer's value

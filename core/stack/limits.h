@@ -59,7 +59,13 @@
 #define TCP_RTO_AFTER_LOST_SYN (3 * SEC) /* RFC 6298 §5.7 */
 #define TCP_RTO_MIN (200 * MSEC)        /* Linux's; RFC 6298 §2.4 says 1 s: every deployed stack departs */
 #define TCP_RTO_MAX (120 * SEC)         /* RFC 6298 §2.5 asks for at least 60 s */
-#define TCP_TLP_ACK_DELAY (40 * MSEC)   /* RFC 8985's TLP.max_ack_delay: how long peers usually sit on an ACK. Linux waits 200 ms: up to 9 % less goodput at 3 % loss */
+/*
+ * RFC 8985's TLP.max_ack_delay: how long peers usually sit on an ACK. Linux waits 200 ms: up to 9 %
+ * less goodput at 3 % loss.
+ */
+#define TCP_TLP_ACK_DELAY (40 * MSEC)
+/* What a probe waits beyond two round trips: a busy peer's scheduler. Linux's two jiffies at 250 Hz. */
+#define TCP_TLP_SLACK (8 * MSEC)
 #define TCP_DELACK_MAX (40 * MSEC)      /* RFC 9293 §3.8.6.3 allows 500 ms; Linux's minimum */
 #define TCP_QUICKACK_SEGS 16            /* ACKed at once when young or after idleness: the peer is in slow start */
 #define TCP_SYN_RETRIES 6               /* tcp_syn_retries: 127 s */
@@ -87,7 +93,10 @@
 #define TCP_MEM_DEFAULT ((size_t)1 << 30)
 #define TCP_OFO_RANGES_MAX 256          /* holes remembered per connection */
 #define TCP_BACKLOG_MAX 4096            /* net.core.somaxconn */
-/* Per connection: challenge ACKs (RFC 5961 §7), answers to unacceptable segments; tcp_invalid_ratelimit. */
+/*
+ * Per connection: challenge ACKs (RFC 5961 §7), answers to unacceptable segments;
+ * tcp_invalid_ratelimit.
+ */
 #define TCP_ACK_LIMIT_INTERVAL (500 * MSEC)
 #define TCP_PORT_EPHEMERAL_MIN 32768    /* ip_local_port_range */
 #define TCP_PORT_EPHEMERAL_MAX 60999

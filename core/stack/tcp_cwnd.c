@@ -1,16 +1,17 @@
 /*
  * When the congestion window may grow, and what is left of it after a pause.
  *
- * A window that did not bound the flight says nothing about the path and must not grow (RFC 7661 §1; RFC 2861). Whether
- * it did is asked per round trip, as Linux does: the largest flight of the round counts, so that ACKs that drain
- * the flight at its end do not look like a program that has nothing to send. Slow start may run ahead of the largest
- * flight by a factor of two.
+ * A window that did not bound the flight says nothing about the path and must not grow (RFC 7661
+ * §1; RFC 2861). Whether it did is asked per round trip, as Linux does: the largest flight of the
+ * round counts, so that ACKs that drain the flight at its end do not look like a program that has
+ * nothing to send. Slow start may run ahead of the largest flight by a factor of two.
  *
- * A super-segment holds a millisecond of the sending rate: a larger one would be a burst that fills somebody's queue,
- * and would be acknowledged as one.
+ * A super-segment holds a millisecond of the sending rate: a larger one would be a burst that fills
+ * somebody's queue, and would be acknowledged as one.
  *
- * After a pause of more than an RTO the window is halved for each RTO of it, down to the initial window (RFC 2861 §3.2; RFC
- * 5681 §4.1 would drop it to that at once); ssthresh remembers three quarters.
+ * After a pause of more than an RTO the window is halved for each RTO of it, down to the initial
+ * window (RFC 2861 §3.2; RFC 5681 §4.1 would drop it to that at once); ssthresh remembers three
+ * quarters.
  */
 #include "core/stack/tcb.h"
 
@@ -36,7 +37,10 @@ bool tcp_cwnd_is_limited(const struct tcp *t)
 	return c->limited;
 }
 
-/* Linux's two summands: a millisecond of the rate, and more where round trips are shorter than a few of them. */
+/*
+ * Linux's two summands: a millisecond of the rate, and more where round trips are shorter than a
+ * few of them.
+ */
 uint32_t tcp_burst_max(const struct tcp *t, uint32_t mss)
 {
 	enum { SEGS_MIN = 2, SEGS_MAX = 44 };

@@ -1,12 +1,13 @@
 /*
  * Explicit congestion notification (RFC 3168): routers mark packets instead of dropping them.
  *
- * Negotiated in the SYNs (ECE and CWR in the SYN, ECE in the SYN-ACK). By default we accept it but do not ask for it, as
- * Linux: some paths still lose SYNs with these bits, so a SYN that is repeated is without them (§6.1.1.1).
- * Sender: new data carries ECT(0); never pure ACKs, SYNs, retransmissions or window probes (§6.1.4, §6.1.5). An ECE
- * reduces the window as a loss would, once per round trip, with proportional rate reduction and nothing to retransmit
- * (RECOVERY_CWR); the next new data carries CWR.
- * Receiver: after a CE mark every ACK carries ECE until a CWR arrives; the first of them leaves at once.
+ * Negotiated in the SYNs (ECE and CWR in the SYN, ECE in the SYN-ACK). By default we accept it but
+ * do not ask for it, as Linux: some paths still lose SYNs with these bits, so a SYN that is
+ * repeated is without them (§6.1.1.1). Sender: new data carries ECT(0); never pure ACKs, SYNs,
+ * retransmissions or window probes (§6.1.4, §6.1.5). An ECE reduces the window as a loss would,
+ * once per round trip, with proportional rate reduction and nothing to retransmit (RECOVERY_CWR);
+ * the next new data carries CWR. Receiver: after a CE mark every ACK carries ECE until a CWR
+ * arrives; the first of them leaves at once.
  */
 #include "core/stack/tcb.h"
 

@@ -1,19 +1,21 @@
 /*
  * TCP Fast Open, both sides (RFC 7413).
  *
- * CLIENT. The first connection to a server asks for a cookie in its SYN (an empty option), later ones send it back
- * with data in the SYN. With TCP_OPT_FASTOPEN_CONNECT a tcp_connect that finds a cookie sends nothing until
- * the first data is there (fastopen.waits). What of the data the SYN-ACK does not acknowledge goes again at once,
- * without a congestion signal: it was the server's choice (§4.2.2). A SYN that has to be repeated is a plain one: the option
- * may be what a middlebox drops (§4.1.3.1).
+ * CLIENT. The first connection to a server asks for a cookie in its SYN (an empty option), later
+ * ones send it back with data in the SYN. With TCP_OPT_FASTOPEN_CONNECT a tcp_connect that finds a
+ * cookie sends nothing until the first data is there (fastopen.waits). What of the data the SYN-ACK
+ * does not acknowledge goes again at once, without a congestion signal: it was the server's choice
+ * (§4.2.2). A SYN that has to be repeated is a plain one: the option may be what a middlebox drops
+ * (§4.1.3.1).
  *
- * SERVER. A SYN with a good cookie (or any SYN with data, if TCP_OPT_FASTOPEN_NO_COOKIE says that none is needed) makes
- * a child that is in the accept queue before its handshake ends: it may read the SYN's data and answer. TCP_OPT_FASTOPEN
- * bounds how many such children wait for their first ACK (§5.1). The cookie is SipHash-2-4 of both addresses under the key, as
- * Linux computes it, so that several servers behind one address can share a key.
+ * SERVER. A SYN with a good cookie (or any SYN with data, if TCP_OPT_FASTOPEN_NO_COOKIE says that
+ * none is needed) makes a child that is in the accept queue before its handshake ends: it may read
+ * the SYN's data and answer. TCP_OPT_FASTOPEN bounds how many such children wait for their first
+ * ACK (§5.1). The cookie is SipHash-2-4 of both addresses under the key, as Linux computes it, so
+ * that several servers behind one address can share a key.
  *
- * Peers that know only the experimental option (254, RFC 6994) are spoken to in that form: a client that asked in vain tries it
- * once.
+ * Peers that know only the experimental option (254, RFC 6994) are spoken to in that form: a client
+ * that asked in vain tries it once.
  */
 #include <errno.h>
 #include <string.h>

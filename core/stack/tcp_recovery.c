@@ -9,9 +9,9 @@
  *	                  6582)
  *	the RTO           everything that is not SACKed (RFC 6298 §5.4, RFC 6675 §5.1)
  *
- * States: OPEN; CWR (a congestion mark: tcp_ecn.c) and FAST (fast recovery: proportional rate reduction, RFC 6937/9937, paces the window
- * down to ssthresh); LOSS (after a timeout: slow start from one segment). Both end when snd.una
- * reaches `recover`, the snd.nxt of their beginning.
+ * States: OPEN; CWR (a congestion mark: tcp_ecn.c) and FAST (fast recovery: proportional rate
+ * reduction, RFC 6937/9937, paces the window down to ssthresh); LOSS (after a timeout: slow start
+ * from one segment). Both end when snd.una reaches `recover`, the snd.nxt of their beginning.
  *
  * The pipe (RFC 6675 §4) is kept as three sums instead of a walk: in flight = (nxt - una) - sacked
  * - lost + resent, where `resent` are lost ranges that left again.
@@ -189,9 +189,9 @@ static void sample(const struct tcp *t, const struct txseg *x, struct ack_result
 }
 
 /*
- * Does the ACK answer the last transmission of x, rather than one before it? The timestamp it echoes
- * says so; without timestamps, no answer is faster than the fastest round trip (RFC 8985 §6.2 step
- * 2).
+ * Does the ACK answer the last transmission of x, rather than one before it? The timestamp it
+ * echoes says so; without timestamps, no answer is faster than the fastest round trip (RFC 8985
+ * §6.2 step 2).
  */
 static bool is_answer_to_last(
 	const struct tcp *t, const struct txseg *x, const struct ack_result *r, nsec rtt)
@@ -289,7 +289,9 @@ static void take_sack_block(
 	}
 }
 
-/* By place: blocks that one ACK reports arrived before it in an order nobody knows, not in theirs. */
+/*
+ * By place: blocks that one ACK reports arrived before it in an order nobody knows, not in theirs.
+ */
 static unsigned sort_blocks(struct sack_block *to, const struct tcp_hdr *h)
 {
 	for (unsigned i = 0; i < h->nsack; i++) {
@@ -319,9 +321,10 @@ void tcp_sent_sack(struct tcp *t, const struct tcp_hdr *h, struct ack_result *r,
 /* --- detection --- */
 
 /*
- * RFC 8985 §6.2 step 4: how much reordering is borne. Departure: always a quarter of a round trip, also before any was
- * seen. The shortcut (three segments SACKed: no wait) takes the first reordering for a loss, and then never learns
- * better, since what is retransmitted says nothing about order; nothing here undoes the halved window.
+ * RFC 8985 §6.2 step 4: how much reordering is borne. Departure: always a quarter of a round trip,
+ * also before any was seen. The shortcut (three segments SACKed: no wait) takes the first
+ * reordering for a loss, and then never learns better, since what is retransmitted says nothing
+ * about order; nothing here undoes the halved window.
  */
 static nsec reordering_window(const struct tcp *t)
 {

@@ -14,7 +14,7 @@ nsec tcp_probe_timeout(const struct tcp *t)
 	if (t->recovery != RECOVERY_OPEN || t->tlp.outstanding || !t->use_sack || t->srtt == 0 ||
 		t->sacked_bytes > 0 || !tcp_is_synchronized(t) || t->retries > 0)
 		return NSEC_NEVER;
-	nsec timeout = 2 * t->srtt + 2 * MSEC;
+	nsec timeout = 2 * t->srtt + TCP_TLP_SLACK;
 	if (seq_diff(t->snd.nxt, t->snd.una) <= (int32_t)t->snd.mss)
 		timeout += TCP_TLP_ACK_DELAY; /* a lone segment's ACK may be delayed */
 	return nsec_min(timeout, t->rto);

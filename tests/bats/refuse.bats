@@ -23,7 +23,9 @@ refuses()
 
 @test "a static program is refused" { refuses "$LAN_TOOLS/static_drain" 'statically linked'; }
 
-@test "a program of Go's is refused, though it is linked dynamically" { refuses "$LAN_TOOLS/go_note" 'is a Go program'; }
+@test "a program of Go's is refused, though it is linked dynamically" {
+	refuses "$LAN_TOOLS/go_note" 'is a Go program'
+}
 
 @test "a setuid program of somebody else's is refused" {
 	cp /bin/true "$LAN_DIR/setuid"

@@ -3,7 +3,7 @@
 #	about="what is exchanged and how it is checked"      the row in docs/compatibility.md
 #	roles="client server both"                            which sides are run under the shim
 #	limit="why it cannot work"                            only for programs out of reach: checks that they say so
-#	serve() { … }                                         starts the server side, by `start NAME on_server COMMAND…`
+#	serve() { … }                                         starts the server side: `start NAME on_server COMMAND…`
 #	use() { … }                                           the client side, by `on_client COMMAND…`, and all checks
 #
 # The role decides what on_server and on_client mean: under the shim in one namespace, or plainly on the kernel
@@ -42,7 +42,12 @@ start() { spawn "$@"; }
 as() { echo setpriv --reuid="$1" --regid="$(id -gn "$1")" --clear-groups; }
 
 # await_port PORT [SECONDS [ADDRESS]]
-await_port() { wait_for "${2:-15}" accepts "$1" "${3:-$SERVER}" || { echo "nobody listens on port $1" >&2 && return 1; }; }
+await_port()
+{
+	wait_for "${2:-15}" accepts "$1" "${3:-$SERVER}" && return
+	echo "nobody listens on port $1" >&2
+	return 1
+}
 accepts() { on_client bash -c "exec 3<>/dev/tcp/$2/$1" 2>/dev/null; }
 
 # await SECONDS COMMAND…: as wait_for, and the failing command may be noisy.
@@ -88,7 +93,8 @@ web()
 			client_body_temp_path $WORK/tmp/b; proxy_temp_path $WORK/tmp/p; fastcgi_temp_path $WORK/tmp/f;
 			uwsgi_temp_path $WORK/tmp/u; scgi_temp_path $WORK/tmp/s;
 			server {
-				listen $address:80 backlog=1024; listen $address:443 ssl http2; root $WORK/www; ssl_protocols TLSv1.2 TLSv1.3;
+				listen $address:80 backlog=1024; listen $address:443 ssl http2;
+				root $WORK/www; ssl_protocols TLSv1.2 TLSv1.3;
 				ssl_certificate $WORK/cert.pem; ssl_certificate_key $WORK/key.pem;
 			}
 		}

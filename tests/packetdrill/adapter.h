@@ -1,16 +1,20 @@
 /*
- * build/packetdrill-teecee.so: the stack as a plugin of packetdrill (--so_filename), in virtual time.
+ * build/packetdrill-teecee.so: the stack as a plugin of packetdrill (--so_filename), in virtual
+ * time.
  *
- * TIME. A clock that only usleep and netdev_receive move; gettimeofday adds a microsecond per call, because packetdrill
- * spins on it. Timers run at exactly their deadlines, so a script's times hold on a loaded machine.
+ * TIME. A clock that only usleep and netdev_receive move; gettimeofday adds a microsecond per call,
+ * because packetdrill spins on it. Timers run at exactly their deadlines, so a script's times hold
+ * on a loaded machine.
  *
- * THREADS. packetdrill plays blocking calls on a second thread while the first goes on injecting packets. All of it runs
- * under one lock; a call that has to wait sleeps on a condition variable. When the world changes, the thread that changed it
- * waits until the sleeper has tried again, and, if its call returned, until packetdrill has stamped the end of the call (its
- * gettimeofday), so that virtual time does not run away from it.
+ * THREADS. packetdrill plays blocking calls on a second thread while the first goes on injecting
+ * packets. All of it runs under one lock; a call that has to wait sleeps on a condition variable.
+ * When the world changes, the thread that changed it waits until the sleeper has tried again, and,
+ * if its call returned, until packetdrill has stamped the end of the call (its gettimeofday), so
+ * that virtual time does not run away from it.
  *
- * DESCRIPTORS are eventfds: packetdrill closes what is left with libc's close and asks TCP_INFO with libc's getsockopt. Started with
- * LD_PRELOAD of the same file those come here too (adapter_libc.c).
+ * DESCRIPTORS are eventfds: packetdrill closes what is left with libc's close and asks TCP_INFO
+ * with libc's getsockopt. Started with LD_PRELOAD of the same file those come here too
+ * (adapter_libc.c).
  */
 #ifndef TEECEE_TESTS_PACKETDRILL_ADAPTER_H
 #define TEECEE_TESTS_PACKETDRILL_ADAPTER_H
@@ -82,7 +86,10 @@ nsec adapter_now(void); /* and a microsecond passes */
 void adapter_advance(nsec until, bool until_sent);
 void adapter_changed(struct world *w, void *ctx); /* world.changed */
 
-/* Tries until it is something else than -EAGAIN, the deadline has passed (-EAGAIN), or once if `deadline` is 0. */
+/*
+ * Tries until it is something else than -EAGAIN, the deadline has passed (-EAGAIN), or once if
+ * `deadline` is 0.
+ */
 ssize_t adapter_try(struct attempt *c, nsec deadline);
 
 /* Without the lock: until packetdrill has taken note of a call's end. */

@@ -30,7 +30,10 @@ static nsec patience(const struct psock *p, int flags)
 	return p->nonblocking || (flags & MSG_DONTWAIT) ? 0 : NSEC_NEVER;
 }
 
-/* The part of a send that connects: 0 when that is done, and what the send returns when it is over with that. */
+/*
+ * The part of a send that connects: 0 when that is done, and what the send returns when it is over
+ * with that.
+ */
 static ssize_t connect_once(struct attempt *c)
 {
 	bool wait = !c->p->nonblocking && !(c->flags & MSG_DONTWAIT);

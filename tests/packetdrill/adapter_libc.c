@@ -1,6 +1,7 @@
 /*
- * What packetdrill calls directly on the plugin's descriptors: with LD_PRELOAD of this very file it comes here.
- * packetdrill loads plugins with RTLD_DEEPBIND, so these win inside the plugin too: the raw system calls are used.
+ * What packetdrill calls directly on the plugin's descriptors: with LD_PRELOAD of this very file it
+ * comes here. packetdrill loads plugins with RTLD_DEEPBIND, so these win inside the plugin too: the
+ * raw system calls are used.
  */
 #include <errno.h>
 #include <sys/sendfile.h>
@@ -37,7 +38,9 @@ EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t count)
 		ssize_t n = offset ? pread(in, chunk, want, *offset) : read(in, chunk, want);
 		if (n <= 0)
 			return total ? (ssize_t)total : n;
-		ssize_t sent = adapter_send(out, &(struct iovec){chunk, (size_t)n}, 1, (size_t)n < count - total ? MSG_MORE : 0);
+		struct iovec piece = {chunk, (size_t)n};
+		ssize_t sent = adapter_send(
+			out, &piece, 1, (size_t)n < count - total ? MSG_MORE : 0);
 		if (sent < 0)
 			return total ? (ssize_t)total : -1;
 		if (offset)

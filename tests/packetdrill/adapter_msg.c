@@ -52,7 +52,8 @@ ssize_t adapter_splice(void *data, int in, loff_t *off_in, int out, loff_t *off_
 	struct iovec iov = {chunk, len < sizeof chunk ? len : sizeof chunk};
 
 	if (!adapter_sock(in) && !adapter_sock(out))
-		return splice(in, off_in && *off_in ? off_in : NULL, out, off_out && *off_out ? off_out : NULL, len, flags);
+		return splice(in, off_in && *off_in ? off_in : NULL, out,
+			off_out && *off_out ? off_out : NULL, len, flags);
 	ssize_t n = adapter_sock(in) ? adapter_recv(in, &iov, 1, 0) : read(in, chunk, iov.iov_len);
 	if (n <= 0)
 		return n;

@@ -1,6 +1,7 @@
 /*
- * Scripts configure the kernel with sysctl. The adapter reads what they wrote, in the network namespace it runs in, and
- * sets the options of the socket that is about to connect or listen, unless the script did.
+ * Scripts configure the kernel with sysctl. The adapter reads what they wrote, in the network
+ * namespace it runs in, and sets the options of the socket that is about to connect or listen,
+ * unless the script did.
  */
 #include <stdio.h>
 #include <string.h>

@@ -7,7 +7,10 @@
 
 #include "tests/packetdrill/adapter.h"
 
-/* How long, in real time, the world waits for the sleeper to come to rest: only a lost thread takes that long. */
+/*
+ * How long, in real time, the world waits for the sleeper to come to rest: only a lost thread takes
+ * that long.
+ */
 enum { PATIENCE_MS = 300 };
 
 struct adapter adapter = {

@@ -1,6 +1,6 @@
 /*
- * Calls, options and assertions of a script. One listener and one connection are enough for all of them; what a call
- * without either is about is a new socket.
+ * Calls, options and assertions of a script. One listener and one connection are enough for all of
+ * them; what a call without either is about is a new socket.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -347,7 +347,9 @@ void psock_close(struct psock *p)
 	psock_free(p);
 }
 
-/* A send found the ring full and nothing has been acknowledged since: only then is there no room. */
+/*
+ * A send found the ring full and nothing has been acknowledged since: only then is there no room.
+ */
 static bool is_writable(const struct tcp *t)
 {
 	return !t->snd.blocked;

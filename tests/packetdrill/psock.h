@@ -1,9 +1,10 @@
 /*
- * Socket calls over core/stack/tcp.h as Linux answers them, without ever blocking: -EAGAIN where the kernel would
- * put the caller to sleep. What the shim and the engine do with real descriptors, done in one struct, so that a
- * script can be played against the bare stack.
+ * Socket calls over core/stack/tcp.h as Linux answers them, without ever blocking: -EAGAIN where
+ * the kernel would put the caller to sleep. What the shim and the engine do with real descriptors,
+ * done in one struct, so that a script can be played against the bare stack.
  *
- * Results are libc's with -errno for -1. After a call that reached the stack the caller settles the world.
+ * Results are libc's with -errno for -1. After a call that reached the stack the caller settles the
+ * world.
  */
 #ifndef TEECEE_TESTS_PACKETDRILL_PSOCK_H
 #define TEECEE_TESTS_PACKETDRILL_PSOCK_H
@@ -45,7 +46,9 @@ struct psock {
 struct psock *psock_new(struct world *w);
 void psock_free(struct psock *p);
 
-/* From world_settle: an event of one of our sockets, or of one that was not accepted yet (ignored). */
+/*
+ * From world_settle: an event of one of our sockets, or of one that was not accepted yet (ignored).
+ */
 void psock_event(struct tcp *t, unsigned events, nsec now);
 
 int psock_bind(struct psock *p, const struct sockaddr *addr, socklen_t len);
@@ -57,8 +60,8 @@ int psock_connect(struct psock *p, const struct sockaddr *addr, socklen_t len);
 int psock_connect_result(struct psock *p);
 
 /*
- * The first step of a send with MSG_FASTOPEN, or on a socket whose connect waits for data: 0: go on with psock_send;
- * -EINPROGRESS: the SYN has left with the first *copied bytes.
+ * The first step of a send with MSG_FASTOPEN, or on a socket whose connect waits for data: 0: go on
+ * with psock_send; -EINPROGRESS: the SYN has left with the first *copied bytes.
  */
 int psock_fastopen(struct psock *p, const struct sockaddr *addr, socklen_t len,
 	const struct iovec *iov, int n, size_t *copied);

@@ -82,7 +82,10 @@ static int get_tcp_info(struct psock *p, void *value, socklen_t *len)
 
 	tcp_get_stats(p->tcp, &stats);
 	tcp_info_fill(&info, &stats, p->world->now);
-	/* A newer header's struct is longer than ours; the rest of it reads as zero, as from an older kernel. */
+	/*
+	 * A newer header's struct is longer than ours; the rest of it reads as zero, as from an
+	 * older kernel.
+	 */
 	memset(value, 0, *len);
 	memcpy(value, &info, MIN(*len, sizeof info));
 	return 0;

@@ -1,7 +1,7 @@
 /*
- * One stack in virtual time, seen from its IP layer: packets without Ethernet go in, packets with the instant
- * of their emission come out, and the clock moves when it is told to. The neighbour (a gateway that is the way to
- * everybody) is part of the world: it answers ARP.
+ * One stack in virtual time, seen from its IP layer: packets without Ethernet go in, packets with
+ * the instant of their emission come out, and the clock moves when it is told to. The neighbour (a
+ * gateway that is the way to everybody) is part of the world: it answers ARP.
  *
  * The packetdrill adapter and the script runner both stand on it. Not thread-safe.
  */
@@ -45,7 +45,10 @@ void world_input(struct world *w, const void *packet, size_t len);
 /* Sends what socket calls left due, and hands out events. After every call into the stack. */
 void world_settle(struct world *w);
 
-/* Runs every timer up to `until`, each at its deadline. With `until_sent` it stops after the first packet. */
+/*
+ * Runs every timer up to `until`, each at its deadline. With `until_sent` it stops after the first
+ * packet.
+ */
 void world_advance(struct world *w, nsec until, bool until_sent);
 
 /* The oldest packet not yet taken, to be freed by the caller; NULL: none. */

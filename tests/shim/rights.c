@@ -1,7 +1,8 @@
 /*
- * A server that gives up its rights or its root directory before its first socket, and a child in a network namespace of
- * its own, made past the fork handlers, that works on with a connection of its parent's (what memcached, ngircd and vsftpd do). Each in a child
- * process; the first one begins without an engine.
+ * A server that gives up its rights or its root directory before its first socket, and a child in a
+ * network namespace of its own, made past the fork handlers, that works on with a connection of its
+ * parent's (what memcached, ngircd and vsftpd do). Each in a child process; the first one begins
+ * without an engine.
  */
 #include "tests/shim/say.h"
 
