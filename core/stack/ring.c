@@ -6,17 +6,35 @@
 #include "core/base/bytes.h"
 #include "core/stack/state.h"
 
-bool ring_grow(struct stack *s, struct ring *r, size_t need)
+static size_t capacity_for(size_t need, size_t least)
 {
-	if (need <= r->cap)
-		return true;
-	size_t cap = r->cap ? r->cap : TCP_RING_MIN;
+	size_t cap = MAX(least, (size_t)TCP_RING_MIN);
+
 	while (cap < need)
 		cap *= 2;
+	return cap;
+}
+
+static bool has_memory(const struct stack *s, const struct ring *r, size_t cap)
+{
 	/* The first page is everybody's, whoever holds the rest: nobody is stopped for good. */
 	bool first_page = r->cap == 0 && cap == TCP_RING_MIN;
-	if (cap > UINT32_MAX / 2 ||
-		(!first_page && s->memory + cap - r->cap > s->config.tcp_mem_max))
+
+	return first_page || s->memory + cap - r->cap <= s->config.tcp_mem_max;
+}
+
+bool ring_grow(struct stack *s, struct ring *r, size_t need)
+{
+	if (need > UINT32_MAX / 2)
+		return false;
+	if (need <= r->cap) {
+		r->peak = MAX(r->peak, (uint32_t)need);
+		return true;
+	}
+	size_t cap = capacity_for(need, MAX(r->cap, r->hint));
+	if (!has_memory(s, r, cap))
+		cap = capacity_for(need, r->cap);
+	if (!has_memory(s, r, cap))
 		return false;
 	uint8_t *data = malloc(cap);
 	if (!data)
@@ -31,14 +49,17 @@ bool ring_grow(struct stack *s, struct ring *r, size_t need)
 	r->data = data;
 	r->cap = (uint32_t)cap;
 	r->head = 0;
+	r->peak = (uint32_t)need;
 	return true;
 }
 
 void ring_release(struct stack *s, struct ring *r)
 {
+	uint32_t hint = r->cap ? (uint32_t)capacity_for(r->peak, TCP_RING_MIN) : r->hint;
+
 	free(r->data);
 	s->memory -= r->cap;
-	*r = (struct ring){0};
+	*r = (struct ring){.hint = hint};
 }
 
 int ring_pieces(const struct ring *r, uint32_t offset, uint32_t n, struct iovec iov[static 2])

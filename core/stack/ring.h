@@ -19,13 +19,18 @@ struct ring {
 	uint32_t cap;  /* a power of two, or 0 */
 	uint32_t head; /* index of offset 0 */
 	uint32_t len;  /* bytes in order; offsets beyond may hold out-of-order bytes */
+	uint32_t peak; /* the most that was needed since the last release */
+	uint32_t hint; /* and before that: what to begin with the next time */
 };
 
 /* Makes offsets [0, need) usable. False: no memory, or the stack's total is used up;
  * the first TCP_RING_MIN bytes are outside of that total's limit. */
 bool ring_grow(struct stack *s, struct ring *r, size_t need);
 
-/* Frees the memory; the content is gone. */
+/*
+ * Frees the memory; the content is gone. How large it was is remembered, so that a ring that fills
+ * and empties all the time does not grow through every power of two again, copying.
+ */
 void ring_release(struct stack *s, struct ring *r);
 
 /* The pieces of [offset, offset + n), all within the capacity: how many of the two are filled. */
