@@ -246,7 +246,7 @@ TEST(with_timestamps_a_lost_syn_costs_no_caution)
 	expect_tx(t, .seq = L(1), .len = 100);
 	assert_true(t->tcp->rto < 1 * SEC);
 	expect_tx_after(
-		t, 72 * MSEC, .seq = L(1), .len = 100); /* tail loss probe: 2 srtt + 42 ms */
+		t, 78 * MSEC, .seq = L(1), .len = 100); /* tail loss probe: 2 srtt + 48 ms */
 	expect_tx_after(t, t->tcp->rto, .seq = L(1), .len = 100);
 	rig_end(t);
 }

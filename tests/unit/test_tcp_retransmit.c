@@ -333,7 +333,7 @@ TEST(a_lost_tail_is_probed_after_two_round_trips)
 	struct rig *t = rig_in_state(TCPS_ESTABLISHED);
 
 	send_segments(t, 4);
-	expect_tx_after(t, 20 * MSEC, .seq = L(3001), .len = 1000);
+	expect_tx_after(t, 28 * MSEC, .seq = L(3001), .len = 1000);
 	assert_int_equal(counted(t, CNT_TcpExtTimeouts), 0);
 	rx(t, .ack = L(4001));
 	rig_end(t);
@@ -345,7 +345,7 @@ TEST(a_lone_segment_is_probed_40_ms_later_than_that)
 	struct rig *t = rig_in_state(TCPS_ESTABLISHED);
 
 	send_segments(t, 1);
-	expect_tx_after(t, 62 * MSEC, .seq = L(1), .len = 1000);
+	expect_tx_after(t, 68 * MSEC, .seq = L(1), .len = 1000);
 	assert_int_equal(counted(t, CNT_TcpExtTimeouts), 0);
 	rx(t, .ack = L(1001));
 	rig_end(t);
