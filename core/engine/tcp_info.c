@@ -28,6 +28,15 @@ static uint32_t msec_since(nsec then, nsec now)
 	return then ? (uint32_t)((now - then) / MSEC) : 0;
 }
 
+static uint32_t ssthresh_in_segments(const struct tcp_stats *s)
+{
+	enum { INFINITE = 0x7fffffff }; /* TCP_INFINITE_SSTHRESH */
+
+	if (s->ssthresh == UINT32_MAX)
+		return INFINITE;
+	return s->snd_mss ? s->ssthresh / s->snd_mss : 0;
+}
+
 void tcp_info_fill(struct tcp_info *i, const struct tcp_stats *s, nsec now)
 {
 	*i = (struct tcp_info){
@@ -62,7 +71,7 @@ void tcp_info_fill(struct tcp_info *i, const struct tcp_stats *s, nsec now)
 		.tcpi_rtt = s->rtt_us,
 		.tcpi_rttvar = s->rttvar_us,
 		/* Segments, as Linux counts. */
-		.tcpi_snd_ssthresh = s->snd_mss ? s->ssthresh / s->snd_mss : 0,
+		.tcpi_snd_ssthresh = ssthresh_in_segments(s),
 		.tcpi_snd_cwnd = s->snd_mss ? s->cwnd / s->snd_mss : 0,
 		.tcpi_advmss = s->advmss,
 		.tcpi_reordering = s->reordering,

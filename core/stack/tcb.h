@@ -161,8 +161,16 @@ struct tcp {
 	uint64_t delivered; /* bytes acknowledged or SACKed, ever */
 	struct {
 		nsec sent_at, rtt;
-		struct seq32 end;
+		struct seq32 end, fack; /* fack: the highest sequence number delivered */
+		bool reordering;        /* this path has been seen to reorder */
 	} rack;
+	struct {
+		bool armed, stamped;
+		struct seq32 marker;   /* snd.una when the episode began */
+		uint32_t copies;       /* retransmissions that no DSACK has reported */
+		uint32_t stamp;        /* timestamp of the first of them; valid when stamped */
+		struct cc_state before;
+	} undo; /* tcp_undo.c */
 	struct {
 		uint32_t delivered, out,
 			flight; /* bytes since recovery began (RFC 6937, RFC 9937) */
@@ -308,6 +316,7 @@ struct ack_result {
 	bool syn;           /* our SYN is among what was acknowledged */
 	bool dup_ack;       /* RFC 5681 §2 */
 	bool congested;     /* the peer reports a congestion mark for the first time in this round */
+	struct sack_block dsack_block; /* valid with dsack */
 	bool dsack;         /* the peer got something twice (RFC 2883) */
 };
 struct txseg *tcp_sent_append(
@@ -327,6 +336,11 @@ uint32_t tcp_in_flight(const struct tcp *t); /* bytes: RFC 6675's pipe */
 
 bool tcp_sent_split(
 	struct tcp *t, struct txseg *x, struct seq32 at); /* x keeps the front; false: no memory */
+
+/* --- tcp_undo.c --- */
+void tcp_undo_begin(struct tcp *t);              /* before the window is reduced */
+void tcp_undo_resent(struct tcp *t, nsec now);   /* a range left again */
+bool tcp_undo_ack(struct tcp *t, const struct ack_result *r); /* true: it was no loss; the window is restored */
 
 /* --- tcp_tlp.c --- */
 nsec tcp_probe_timeout(const struct tcp *t); /* NSEC_NEVER: no probe now */

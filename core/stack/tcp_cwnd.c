@@ -49,6 +49,7 @@ uint32_t tcp_burst_max(const struct tcp *t, uint32_t mss)
 
 	if (most <= mss || t->snd.urgent)
 		return mss; /* urgent: the pointer counts from each segment's own start */
+	most = MIN(most, MAX(t->snd.max_wnd / 2, mss)); /* a second one while the first is acknowledged */
 	most = MIN(most / mss, (uint32_t)SEGS_MAX) * mss;
 	if (t->srtt == 0)
 		return most;

@@ -45,7 +45,7 @@ void tcp_init_send(struct tcp *t, nsec now)
 {
 	/* RFC 6528 §3: ISN = M + F(four-tuple, secret), M a 4 µs clock. */
 	t->snd.iss = seq((uint32_t)(now / (4 * USEC)) + (uint32_t)tuple_hash(t, HASH_ISN));
-	t->snd.una = t->snd.nxt = t->snd.small = t->snd.iss;
+	t->snd.una = t->snd.nxt = t->snd.small = t->rack.fack = t->snd.iss;
 	t->snd.una_data = seq_add(t->snd.iss, 1);
 	t->snd.peer_mss = TCP_MSS_DEFAULT;
 	t->ts_offset = (uint32_t)tuple_hash(t, HASH_TS);

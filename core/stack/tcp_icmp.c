@@ -60,7 +60,7 @@ void tcp_icmp_error(struct stack *s, const struct ip_error *e, nsec now)
 	}
 	if (e->error == EMSGSIZE)
 		lower_path_mtu(t, e->mtu, now);
-	else if (t->state == TCPS_SYN_SENT)
+	else if (!tcp_is_synchronized(t)) /* the handshake of a Fast Open child too, as Linux */
 		tcp_finish(t, e->error, now);
 	else
 		t->soft_error = e->error;

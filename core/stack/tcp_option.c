@@ -93,7 +93,7 @@ static void fill_recovery(const struct tcp *t, struct tcp_stats *out)
 	out->in_loss = t->recovery == RECOVERY_LOSS;
 	out->unacked = (t->snd.nxt.v - t->snd.una.v + mss - 1) / mss;
 	out->sacked = (t->sacked_bytes + mss - 1) / mss;
-	out->lost = (t->lost_bytes - t->resent_bytes + mss - 1) / mss;
+	out->lost = (t->lost_bytes + mss - 1) / mss; /* repaired or not, as Linux counts */
 	out->retrans = (t->resent_bytes + mss - 1) / mss;
 	out->reordering = 3;
 	out->cwnd = t->cong.cwnd;

@@ -155,6 +155,7 @@ void tcp_resent(struct tcp *t, struct txseg *x, uint32_t len, nsec now)
 	x->in_flight_again = x->retransmitted = true;
 	x->sent_at = now;
 	t->resent_bytes += txseg_len(x);
+	tcp_undo_resent(t, now);
 	if (is_reducing(t))
 		t->prr.out += txseg_len(x);
 }
@@ -210,6 +211,9 @@ static void note_delivered(
 	sample(t, x, r, nsec_max(rtt, 1));
 	if (x->retransmitted && !is_answer_to_last(t, x, r, rtt))
 		return;
+	if (!x->retransmitted && seq_lt(end, t->rack.fack))
+		t->rack.reordering = true;
+	t->rack.fack = seq_max(t->rack.fack, end);
 	t->rack.rtt = rtt;
 	if (sent_after(x->sent_at, end, t->rack.sent_at, t->rack.end)) {
 		t->rack.sent_at = x->sent_at;
@@ -303,12 +307,25 @@ static unsigned sort_blocks(struct sack_block *to, const struct tcp_hdr *h)
 	return h->nsack;
 }
 
+/* RFC 2883 §4.2: a first block that lies in a later one reports a duplicate too. */
+static bool is_within(const struct sack_block *b, const struct sack_block *others, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (seq_ge(b->left, others[i].left) && seq_le(b->right, others[i].right))
+			return true;
+	}
+	return false;
+}
+
 void tcp_sent_sack(struct tcp *t, const struct tcp_hdr *h, struct ack_result *r, nsec now)
 {
 	struct sack_block block[TCP_SACK_MAX];
 	unsigned n = sort_blocks(block, h);
 
-	r->dsack |= n > 0 && seq_lt(h->sack[0].left, t->snd.una);
+	if (n > 0 && (seq_lt(h->sack[0].left, t->snd.una) || is_within(&h->sack[0], h->sack + 1, n - 1))) {
+		r->dsack = true;
+		r->dsack_block = h->sack[0];
+	}
 	for (unsigned i = 0; i < n; i++) {
 		const struct sack_block *b = &block[i];
 		/* Below snd.una: a DSACK (RFC 2883), or old. Beyond snd.nxt: nonsense. */
@@ -321,13 +338,14 @@ void tcp_sent_sack(struct tcp *t, const struct tcp_hdr *h, struct ack_result *r,
 /* --- detection --- */
 
 /*
- * RFC 8985 §6.2 step 4: how much reordering is borne. Departure: always a quarter of a round trip,
- * also before any was seen. The shortcut (three segments SACKed: no wait) takes the first
- * reordering for a loss, and then never learns better, since what is retransmitted says nothing
- * about order; nothing here undoes the halved window.
+ * RFC 8985 §6.2 step 4: how much reordering is borne. tcp_undo.c tells when the shortcut was a
+ * mistake.
  */
 static nsec reordering_window(const struct tcp *t)
 {
+	if (!t->rack.reordering &&
+		(t->recovery != RECOVERY_OPEN || t->sacked_bytes >= DUP_THRESH * t->snd.mss))
+		return 0;
 	return nsec_min(t->min_rtt / 4, t->srtt);
 }
 
@@ -390,6 +408,10 @@ static void enter_reduction(struct tcp *t, enum tcp_recovery kind, nsec now)
 	t->recover = t->snd.nxt;
 	if (reducing)
 		return;
+	if (kind == RECOVERY_CWR)
+		COUNT(t->stack, TcpExtEcnReductions);
+	else
+		tcp_undo_begin(t);
 	t->prr.flight = MAX(t->snd.nxt.v - t->snd.una.v, t->snd.mss);
 	t->prr.delivered = t->prr.out = 0;
 	t->cong.ssthresh = t->cc->ssthresh(t, now);
@@ -438,6 +460,19 @@ static void repeat_syn_data(struct tcp *t)
 		mark_lost(t, LIST_ENTRY(link, struct txseg, link));
 }
 
+/* They were none: everything is in flight, and the window is restored. */
+static void forget_losses(struct tcp *t)
+{
+	LIST_FOR_EACH (link, &t->sent) {
+		struct txseg *x = LIST_ENTRY(link, struct txseg, link);
+		account(t, x, txseg_len(x), -1);
+		x->lost = x->in_flight_again = false;
+		account(t, x, txseg_len(x), 1);
+	}
+	t->recovery = RECOVERY_OPEN;
+	t->dupacks = 0;
+}
+
 void tcp_recovery_ack(struct tcp *t, const struct ack_result *r, nsec now)
 {
 	uint32_t lost_before = t->lost_bytes - t->resent_bytes;
@@ -446,7 +481,9 @@ void tcp_recovery_ack(struct tcp *t, const struct ack_result *r, nsec now)
 		repeat_syn_data(t);
 		return;
 	}
-	if (t->recovery != RECOVERY_OPEN && seq_ge(t->snd.una, t->recover))
+	if (tcp_undo_ack(t, r))
+		forget_losses(t);
+	else if (t->recovery != RECOVERY_OPEN && seq_ge(t->snd.una, t->recover))
 		leave_recovery(t);
 	if (!t->use_sack)
 		newreno_detect(t, r);
@@ -460,7 +497,7 @@ void tcp_recovery_ack(struct tcp *t, const struct ack_result *r, nsec now)
 	if (is_reducing(t))
 		prr_update(t, r, new_loss);
 	else if (r->acked > 0 && tcp_cwnd_is_limited(t) && t->cong.cwnd > 0)
-		t->cc->ack(t, r->acked, now);
+		t->cc->ack(t, r->acked, now); /* not r->delivered, as Linux: up to 20 % less goodput at 3 % loss */
 }
 
 void tcp_recovery_reorder_timer(struct tcp *t, nsec now)
@@ -498,6 +535,8 @@ void tcp_recovery_timeout(struct tcp *t, nsec now)
 	if (t->cong.cwnd == 0)
 		return; /* SYN or SYN-ACK: no window yet */
 	if (t->recovery != RECOVERY_LOSS) {
+		if (t->recovery == RECOVERY_OPEN)
+			tcp_undo_begin(t);
 		t->cong.ssthresh = t->cc->ssthresh(t, now);
 		t->cc->timeout(t, now);
 	}

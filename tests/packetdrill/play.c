@@ -96,6 +96,11 @@ static void play_peer(struct play *p, const char *at)
 	p->current = (unsigned)n;
 }
 
+static void play_mark(struct play *p, const char *at)
+{
+	p->peer[p->current].marked_ts = p->peer[p->current].last_ts;
+}
+
 static bool play_segment_event(struct play *p, const char *at)
 {
 	struct play_segment s;
@@ -121,6 +126,7 @@ static const struct {
 	{"passive", play_passive},
 	{"active", play_active},
 	{"peer", play_peer},
+	{"mark", play_mark},
 };
 
 static void play_time(struct play *p, const char **at)

@@ -1,28 +1,23 @@
 /*
- * build/tests/packetdrill/play: plays scripts against the stack in virtual time, in packetdrill's
- * spirit with a small language of its own. No arguments: every *.script below tests/packetdrill;
- * else the files named. TAP.
+ * build/tests/packetdrill/play: plays scripts against the stack in virtual time, in packetdrill's spirit with a small
+ * language of its own. No arguments: every *.script below tests/packetdrill; else the files named. TAP.
  *
  * A line is one event, at the time of the one before it plus `+seconds` in front (none: +0):
  *
- *	< S 0:0(0) win 65535 <mss 1000,sackOK>     a segment from the peer; `< icmp CODE [mtu N] seq
- *	                                           N` an error about ours
- *	> S. 0:0(0) ack 1 <mss 1460,sackOK,...>    the stack sends this, now (or in a window:
- *	                                           +0.2~0.25)
+ *	< S 0:0(0) win 65535 <mss 1000,sackOK>     a segment from the peer; `< icmp CODE [mtu N] seq N` an error about ours
+ *	> S. 0:0(0) ack 1 <mss 1460,sackOK,...>    the stack sends this, now (or in a window: +0.2~0.25)
  *	silence                                    the stack has sent nothing up to this time
  *	write(1000) = 1000                         a call; a negative result is an errno: = EPIPE
  *	set TCP_NODELAY = 1                        an option of tcp.h or of the socket API
- *	assert cwnd == 10                          a value of tcp_stats (segments, ms), `state`, or
- *	                                           a counter by its name
+ *	assert cwnd == 10                          a value of tcp_stats (segments, ms), `state`, or a counter by its name
  *	passive <mss 1000,sackOK> win 65535 rtt 0.1     a whole handshake, with accept
  *	active <mss 1000,sackOK> win 65535 rtt 0.1      a whole handshake, with connect
- *	peer 2                                     from now on segments are to and from another port
- *	                                           of the peer
+ *	mark                                       remembers our last timestamp; <TS 100:mark> echoes it
+ *	peer 2                                     from now on segments are to and from another port of the peer
  *
- * Sequence numbers count from each side's SYN; the peer's begins below 2^32, so that they wrap. In
- * what is expected, missing parts are not looked at: flags are (but P, unless it is written),
- * sequence numbers and length are. What is sent and not expected fails the script, at its end at
- * the latest.
+ * Sequence numbers count from each side's SYN; the peer's begins below 2^32, so that they wrap. In what is
+ * expected, missing parts are not looked at: flags are (but P, unless it is written), sequence numbers and length are.
+ * What is sent and not expected fails the script, at its end at the latest.
  */
 #ifndef TEECEE_TESTS_PACKETDRILL_PLAY_H
 #define TEECEE_TESTS_PACKETDRILL_PLAY_H
@@ -43,6 +38,7 @@ struct play_peer {
 	bool known;      /* our_isn is */
 	uint16_t our_port;
 	uint32_t last_ts; /* of ours, to echo */
+	uint32_t marked_ts;
 };
 
 struct play {
@@ -64,7 +60,7 @@ struct play_segment {
 	struct tcp_hdr h;
 	uint32_t len;
 	uint8_t tos;
-	bool has_seq, has_ack, has_win, has_opts, has_psh, has_ecr, has_tos;
+	bool has_seq, has_ack, has_win, has_opts, has_psh, has_ecr, has_mark, has_tos;
 	bool is_icmp;
 	uint8_t icmp_code;
 	uint16_t icmp_mtu;

@@ -52,6 +52,8 @@ static struct tcp_hdr absolute(struct play *p, const struct play_segment *s)
 	}
 	if ((h.opts & TO_TIMESTAMP) && !s->has_ecr)
 		h.tsecr = s->has_ack ? peer(p)->last_ts : 0;
+	if (s->has_mark)
+		h.tsecr = peer(p)->marked_ts;
 	return h;
 }
 

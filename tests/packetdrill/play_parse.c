@@ -105,7 +105,9 @@ static void parse_timestamp(struct play *p, const char **at, struct play_segment
 	s->has_ecr = **at == ':';
 	if (s->has_ecr) {
 		(*at)++;
-		s->h.tsecr = (uint32_t)play_number(p, at);
+		s->has_mark = play_word(at, "mark");
+		if (!s->has_mark)
+			s->h.tsecr = (uint32_t)play_number(p, at);
 	}
 }
 

@@ -39,6 +39,8 @@ static int set_unshared(struct psock *p, int level, int name, const void *value,
 	if (len < sizeof v && (level != IPPROTO_IP || len == 0))
 		return -EINVAL;
 	memcpy(&v, value, MIN(len, sizeof v));
+	if (level == IPPROTO_IP && name == IP_FREEBIND)
+		return 0;
 	if (level == IPPROTO_IP && name == IP_MTU_DISCOVER)
 		return v >= IP_PMTUDISC_DONT && v <= IP_PMTUDISC_OMIT ? 0 : -ENOPROTOOPT;
 	if (level != IPPROTO_TCP)
@@ -72,6 +74,8 @@ int psock_set_option(struct psock *p, int level, int name, const void *value, so
 	p->option_set |= 1u << o;
 	if (!stack_option(o, v, &to, &translated))
 		return 0;
+	if (o == IPC_OPT_SNDBUF) /* scripts count with a kernel whose overhead is small */
+		translated = v;
 	return tcp_set_option(p->tcp, to, translated, p->world->now);
 }
 
