@@ -49,11 +49,10 @@ void tcp_info_fill(struct tcp_info *i, const struct tcp_stats *s, nsec now)
 		.tcpi_retransmits = s->retransmits,
 		.tcpi_probes = s->probes,
 		.tcpi_backoff = s->backoff,
-		.tcpi_options = (s->opt_timestamps ? TCPI_OPT_TIMESTAMPS : 0) |
-				(s->opt_sack ? TCPI_OPT_SACK : 0) |
-				(s->opt_wscale ? TCPI_OPT_WSCALE : 0) |
-				(s->opt_ecn ? TCPI_OPT_ECN : 0) |
-				(s->opt_syn_data ? TCPI_OPT_SYN_DATA : 0),
+		.tcpi_options =
+			(s->opt_timestamps ? TCPI_OPT_TIMESTAMPS : 0) |
+			(s->opt_sack ? TCPI_OPT_SACK : 0) | (s->opt_wscale ? TCPI_OPT_WSCALE : 0) |
+			(s->opt_ecn ? TCPI_OPT_ECN : 0) | (s->opt_syn_data ? TCPI_OPT_SYN_DATA : 0),
 		.tcpi_snd_wscale = s->snd_wscale & 15,
 		.tcpi_rcv_wscale = s->rcv_wscale & 15,
 		.tcpi_rto = s->rto_us,

@@ -37,10 +37,7 @@ bool tcp_cwnd_is_limited(const struct tcp *t)
 	return c->limited;
 }
 
-/*
- * Linux's two summands: a millisecond of the rate, and more where round trips are shorter than a
- * few of them.
- */
+/* Linux's two summands: a millisecond of the rate, and more where round trips are short. */
 uint32_t tcp_burst_max(const struct tcp *t, uint32_t mss)
 {
 	enum { SEGS_MIN = 2, SEGS_MAX = 44 };
@@ -49,7 +46,8 @@ uint32_t tcp_burst_max(const struct tcp *t, uint32_t mss)
 
 	if (most <= mss || t->snd.urgent)
 		return mss; /* urgent: the pointer counts from each segment's own start */
-	most = MIN(most, MAX(t->snd.max_wnd / 2, mss)); /* a second one while the first is acknowledged */
+	/* Half the peer's window: the next one leaves while this one is acknowledged. */
+	most = MIN(most, MAX(t->snd.max_wnd / 2, mss));
 	most = MIN(most / mss, (uint32_t)SEGS_MAX) * mss;
 	if (t->srtt == 0)
 		return most;

@@ -66,7 +66,7 @@ void tcp_fastopen_connect(struct tcp *t)
 	f->offers = f->asked = true;
 	if (t->option[TCP_OPT_FASTOPEN_NO_COOKIE]) {
 		f->waits = true;
-		f->offers = false;
+		f->offers = f->asked = false;
 	} else if (p && p->len > 0) {
 		f->waits = true;
 		f->exp = p->exp;
@@ -117,13 +117,15 @@ void tcp_fastopen_syn_ack(struct tcp *t, const struct segment *g)
 	struct fastopen *f = &t->fastopen;
 	bool cookie = (g->h.opts & TO_FASTOPEN) && g->h.fastopen_len > 0;
 
-	if (!f->asked)
-		return;
 	f->accepted = f->syn_data && seq_gt(g->h.ack, seq_add(t->snd.iss, 1)) &&
 		      seq_eq(g->h.ack, t->snd.nxt);
+	if (!t->option[TCP_OPT_FASTOPEN_CONNECT])
+		return;
 	struct fastopen_peer *p = peer_make(t->stack, &t->remote.addr);
 	if (g->h.opts & TO_MSS)
 		p->mss = g->h.mss;
+	if (!f->asked)
+		return; /* a cookie nobody asked for */
 	if (cookie) {
 		p->len = g->h.fastopen_len;
 		p->exp = g->h.opts & TO_FASTOPEN_EXP;
@@ -135,7 +137,8 @@ void tcp_fastopen_syn_ack(struct tcp *t, const struct segment *g)
 
 /* --- the server --- */
 
-static void make_cookie(struct tcp *l, unsigned key, const struct segment *g, uint8_t out[COOKIE_LEN])
+static void make_cookie(
+	struct tcp *l, unsigned key, const struct segment *g, uint8_t out[COOKIE_LEN])
 {
 	const struct fastopen *f = &l->fastopen;
 	const uint8_t *k = f->nkeys ? f->key[key] : l->stack->config.secret + FASTOPEN_KEY_LEN;

@@ -1,5 +1,6 @@
 /*
- * TCP Fast Open (RFC 7413): data in the SYN, for a peer that has seen our address before and given it a cookie.
+ * TCP Fast Open (RFC 7413): data in the SYN, for a peer that has seen our address before and given
+ * it a cookie.
  */
 #ifndef TEECEE_STACK_TCP_FASTOPEN_H
 #define TEECEE_STACK_TCP_FASTOPEN_H

@@ -1,13 +1,16 @@
 /*
- * A loss that was none: what to do when the originals turn up after their retransmissions have left.
+ * A loss that was none: what to do when the originals turn up after their retransmissions have
+ * left.
  *
- * Two witnesses. The echo of a timestamp older than the first retransmission, on an ACK that moves snd.una: the original
- * was acknowledged (Eifel, RFC 3522 §3.2). A DSACK for each retransmission of the episode: all of them came twice (RFC
- * 2883, RFC 3708). Either way the window gets back what it had when the episode began (RFC 4015 §3.2, as Linux: the
- * controller's memory of the reduction too), what was marked lost is in flight after all, and RACK learns that this
- * path reorders: from then on it waits before it believes a hole (RFC 8985 §6.2 step 4).
+ * Two witnesses. The echo of a timestamp older than the first retransmission, on an ACK that moves
+ * snd.una: the original was acknowledged (Eifel, RFC 3522 §3.2). A DSACK for each retransmission of
+ * the episode: all of them came twice (RFC 2883, RFC 3708). Either way the window gets back what it
+ * had when the episode began (RFC 4015 §3.2, as Linux: the controller's memory of the reduction
+ * too), what was marked lost is in flight after all, and RACK learns that this path reorders: from
+ * then on it waits before it believes a hole (RFC 8985 §6.2 step 4).
  *
- * An episode begins with the first reduction and is remembered until the next: DSACKs come a round trip late.
+ * An episode begins with the first reduction and is remembered until the next: DSACKs come a round
+ * trip late.
  */
 #include "core/stack/tcb.h"
 

@@ -147,8 +147,8 @@ static ssize_t do_recv(void *data, int fd, void *buf, size_t n, int flags)
 	return adapter_recv(fd, &(struct iovec){buf, n}, 1, flags);
 }
 
-static ssize_t do_recvfrom(void *data, int fd, void *buf, size_t n, int flags,
-	struct sockaddr *addr, socklen_t *len)
+static ssize_t do_recvfrom(
+	void *data, int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *len)
 {
 	if (len)
 		*len = 0;

@@ -54,8 +54,8 @@ struct adapter {
 	pthread_cond_t wake, settled;
 	pthread_t sleeper;
 	bool sleeping;
-	bool poked;     /* it shall try again */
-	bool returned;  /* it has, but packetdrill's thread may still be busy with the result */
+	bool poked;    /* it shall try again */
+	bool returned; /* it has, but packetdrill's thread may still be busy with the result */
 	pid_t sleeper_tid;
 	bool returning; /* it has succeeded and not looked at the clock yet */
 	nsec give_up;   /* its deadline */
@@ -86,10 +86,7 @@ nsec adapter_now(void); /* and a microsecond passes */
 void adapter_advance(nsec until, bool until_sent);
 void adapter_changed(struct world *w, void *ctx); /* world.changed */
 
-/*
- * Tries until it is something else than -EAGAIN, the deadline has passed (-EAGAIN), or once if
- * `deadline` is 0.
- */
+/* Tries until there is a result, or `deadline` has passed: -EAGAIN; 0: once. */
 ssize_t adapter_try(struct attempt *c, nsec deadline);
 
 /* Without the lock: until packetdrill has taken note of a call's end. */
@@ -99,7 +96,7 @@ void adapter_await_idle(void);
 ssize_t adapter_result(ssize_t r);
 
 /* --- adapter_calls.c --- */
-struct psock *adapter_sock(int fd); /* NULL: not ours */
+struct psock *adapter_sock(int fd);   /* NULL: not ours */
 int adapter_install(struct psock *p); /* a new descriptor for it: its number or -errno */
 ssize_t adapter_send(int fd, const struct iovec *iov, int n, int flags);
 ssize_t adapter_sendto(int fd, const struct iovec *iov, int n, int flags,
@@ -117,7 +114,8 @@ void adapter_epoll_forget(struct psock *p);
 
 /* --- adapter_msg.c --- */
 ssize_t adapter_recvmsg(void *data, int fd, struct msghdr *msg, int flags);
-ssize_t adapter_splice(void *data, int in, loff_t *off_in, int out, loff_t *off_out, size_t len, unsigned flags);
+ssize_t adapter_splice(
+	void *data, int in, loff_t *off_in, int out, loff_t *off_out, size_t len, unsigned flags);
 
 /* --- adapter_sysctl.c: what scripts set with sysctl goes to the socket's options --- */
 void adapter_apply_sysctls(struct psock *p);

@@ -30,10 +30,7 @@ static nsec patience(const struct psock *p, int flags)
 	return p->nonblocking || (flags & MSG_DONTWAIT) ? 0 : NSEC_NEVER;
 }
 
-/*
- * The part of a send that connects: 0 when that is done, and what the send returns when it is over
- * with that.
- */
+/* The part of a send that connects: 0 when that is done, else what the send returns. */
 static ssize_t connect_once(struct attempt *c)
 {
 	bool wait = !c->p->nonblocking && !(c->flags & MSG_DONTWAIT);
@@ -71,8 +68,7 @@ static ssize_t send_once(struct attempt *c)
 	skip = (size_t)c->done;
 	for (int i = 0; i < c->n; i++) {
 		size_t cut = skip < c->iov[i].iov_len ? skip : c->iov[i].iov_len;
-		rest[n] = (struct iovec){
-			(char *)c->iov[i].iov_base + cut, c->iov[i].iov_len - cut};
+		rest[n] = (struct iovec){(char *)c->iov[i].iov_base + cut, c->iov[i].iov_len - cut};
 		skip -= cut;
 		n += rest[n].iov_len > 0;
 	}
@@ -104,7 +100,8 @@ static bool is_accessible(const struct iovec *iov, int n)
 ssize_t adapter_sendto(int fd, const struct iovec *iov, int n, int flags,
 	const struct sockaddr *addr, socklen_t len)
 {
-	struct attempt c = {.once = send_once, .iov = iov, .n = n, .flags = flags, .addr = addr, .len = len};
+	struct attempt c = {
+		.once = send_once, .iov = iov, .n = n, .flags = flags, .addr = addr, .len = len};
 
 	if (n < 0 || n > UIO_MAXIOV)
 		return adapter_result(-EMSGSIZE);

@@ -38,9 +38,8 @@ EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t count)
 		ssize_t n = offset ? pread(in, chunk, want, *offset) : read(in, chunk, want);
 		if (n <= 0)
 			return total ? (ssize_t)total : n;
-		struct iovec piece = {chunk, (size_t)n};
-		ssize_t sent = adapter_send(
-			out, &piece, 1, (size_t)n < count - total ? MSG_MORE : 0);
+		ssize_t sent = adapter_send(out, &(struct iovec){chunk, (size_t)n}, 1,
+			(size_t)n < count - total ? MSG_MORE : 0);
 		if (sent < 0)
 			return total ? (ssize_t)total : -1;
 		if (offset)

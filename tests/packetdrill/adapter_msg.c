@@ -46,7 +46,8 @@ ssize_t adapter_recvmsg(void *data, int fd, struct msghdr *msg, int flags)
 }
 
 /* A pipe is the kernel's; whichever end is ours is read or written by hand. */
-ssize_t adapter_splice(void *data, int in, loff_t *off_in, int out, loff_t *off_out, size_t len, unsigned flags)
+ssize_t adapter_splice(
+	void *data, int in, loff_t *off_in, int out, loff_t *off_out, size_t len, unsigned flags)
 {
 	char chunk[65536];
 	struct iovec iov = {chunk, len < sizeof chunk ? len : sizeof chunk};

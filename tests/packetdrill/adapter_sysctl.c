@@ -36,7 +36,7 @@ static long sysctl_value(const char *name, long fallback)
 	long value;
 
 	return sysctl_text(name, text, sizeof text) && sscanf(text, "%li", &value) == 1 ? value
-											 : fallback;
+											: fallback;
 }
 
 /* Four 32-bit words in hexadecimal; the kernel keeps each with its low byte first. */

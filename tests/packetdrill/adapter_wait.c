@@ -7,10 +7,7 @@
 
 #include "tests/packetdrill/adapter.h"
 
-/*
- * How long, in real time, the world waits for the sleeper to come to rest: only a lost thread takes
- * that long.
- */
+/* How long, in real time, the world waits for the sleeper: only a lost thread takes that long. */
 enum { PATIENCE_MS = 300 };
 
 struct adapter adapter = {
@@ -79,7 +76,8 @@ static char state_of_thread(pid_t tid)
 
 void adapter_await_idle(void)
 {
-	for (int i = 0; i < 10000 && adapter.returned && state_of_thread(adapter.sleeper_tid) != 'S'; i++)
+	for (int i = 0;
+		i < 10000 && adapter.returned && state_of_thread(adapter.sleeper_tid) != 'S'; i++)
 		sched_yield();
 	adapter.returned = false;
 }

@@ -224,7 +224,8 @@ static int add_script(const char *path, const struct stat *st, int type, struct 
 {
 	size_t n = strlen(path), suffix = strlen(".script");
 
-	if (type == FTW_F && nfiles < FILES_MAX && n > suffix && strcmp(path + n - suffix, ".script") == 0)
+	if (type == FTW_F && nfiles < FILES_MAX && n > suffix &&
+		strcmp(path + n - suffix, ".script") == 0)
 		files[nfiles++] = strdup(path);
 	return 0;
 }

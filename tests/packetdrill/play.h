@@ -1,23 +1,27 @@
 /*
- * build/tests/packetdrill/play: plays scripts against the stack in virtual time, in packetdrill's spirit with a small
- * language of its own. No arguments: every *.script below tests/packetdrill; else the files named. TAP.
+ * build/tests/packetdrill/play: plays scripts against the stack in virtual time, in packetdrill's
+ * spirit with a small language of its own. No arguments: every *.script below tests/packetdrill;
+ * else the files named. TAP.
  *
  * A line is one event, at the time of the one before it plus `+seconds` in front (none: +0):
  *
- *	< S 0:0(0) win 65535 <mss 1000,sackOK>     a segment from the peer; `< icmp CODE [mtu N] seq N` an error about ours
- *	> S. 0:0(0) ack 1 <mss 1460,sackOK,...>    the stack sends this, now (or in a window: +0.2~0.25)
- *	silence                                    the stack has sent nothing up to this time
- *	write(1000) = 1000                         a call; a negative result is an errno: = EPIPE
- *	set TCP_NODELAY = 1                        an option of tcp.h or of the socket API
- *	assert cwnd == 10                          a value of tcp_stats (segments, ms), `state`, or a counter by its name
- *	passive <mss 1000,sackOK> win 65535 rtt 0.1     a whole handshake, with accept
- *	active <mss 1000,sackOK> win 65535 rtt 0.1      a whole handshake, with connect
- *	mark                                       remembers our last timestamp; <TS 100:mark> echoes it
- *	peer 2                                     from now on segments are to and from another port of the peer
+ *	< S 0:0(0) win 65535 <mss 1000,sackOK>   a segment from the peer
+ *	< icmp frag_needed mtu 1000 seq 1        an error about what we sent
+ *	> S. 0:0(0) ack 1 <mss 1460,sackOK>      the stack sends this, now
+ *	+0.2~0.25 > . 1:1(0) ack 1               or in this window of time
+ *	silence                                  it has sent nothing else up to now
+ *	write(1000) = 1000                       a call; what fails has an errno: = EPIPE
+ *	set nodelay = 1                          an option of core/stack/tcp.h
+ *	assert cwnd == 10                        of struct tcp_stats, `state`, or a counter
+ *	passive <mss 1000> win 65535 rtt 0.1     a whole handshake, with accept
+ *	active <mss 1000> win 65535 rtt 0.1      a whole handshake, with connect
+ *	mark                                     keeps our timestamp for <TS 100:mark>
+ *	peer 2                                   from now on another port of the peer
  *
- * Sequence numbers count from each side's SYN; the peer's begins below 2^32, so that they wrap. In what is
- * expected, missing parts are not looked at: flags are (but P, unless it is written), sequence numbers and length are.
- * What is sent and not expected fails the script, at its end at the latest.
+ * Sequence numbers count from each side's SYN; the peer's begins below 2^32, so that they wrap. In
+ * what is expected, missing parts are not looked at: flags are (but P, unless it is written),
+ * sequence numbers and length are. What is sent and not expected fails the script, at its end at
+ * the latest.
  */
 #ifndef TEECEE_TESTS_PACKETDRILL_PLAY_H
 #define TEECEE_TESTS_PACKETDRILL_PLAY_H
@@ -35,7 +39,7 @@ enum { PLAY_PEERS = 10, PLAY_LINE_MAX = 512, PLAY_SERVER_PORT = 80, PLAY_PEER_PO
 /* One port of the peer, and what is known of the connection to it. */
 struct play_peer {
 	struct seq32 our_isn, their_isn;
-	bool known;      /* our_isn is */
+	bool known; /* our_isn is */
 	uint16_t our_port;
 	uint32_t last_ts; /* of ours, to echo */
 	uint32_t marked_ts;
@@ -46,7 +50,7 @@ struct play {
 	const char *path;
 	unsigned line;
 	char text[PLAY_LINE_MAX];
-	nsec time; /* of the current event; equal to world.now unless it is an expectation */
+	nsec time;  /* of the current event; equal to world.now unless it is an expectation */
 	nsec slack; /* a window's length */
 	struct psock *listener, *sock;
 	struct play_peer peer[PLAY_PEERS];
@@ -66,11 +70,12 @@ struct play_segment {
 	uint16_t icmp_mtu;
 };
 
-_Noreturn void play_fail(struct play *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
+_Noreturn void play_fail(struct play *p, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* --- play_parse.c --- */
 const char *play_skip(const char *at);
-bool play_word(const char **at, const char *word);     /* it stands there: skipped */
+bool play_word(const char **at, const char *word); /* it stands there: skipped */
 int64_t play_number(struct play *p, const char **at);
 double play_seconds(struct play *p, const char **at);
 void play_segment(struct play *p, const char *at, struct play_segment *out);

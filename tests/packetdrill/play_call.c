@@ -150,7 +150,8 @@ static ssize_t call_abort(struct play *p, const char **at)
 
 static ssize_t call_shutdown(struct play *p, const char **at)
 {
-	static const char *const hows[] = {[SHUT_RD] = "rd", [SHUT_WR] = "wr", [SHUT_RDWR] = "rdwr"};
+	static const char *const hows[] = {
+		[SHUT_RD] = "rd", [SHUT_WR] = "wr", [SHUT_RDWR] = "rdwr"};
 
 	for (int how = 0; how < (int)ARRAY_LEN(hows); how++) {
 		if (play_word(at, hows[how]))

@@ -77,7 +77,8 @@ static void inject_icmp(struct play *p, const struct play_segment *s)
 	put_be16(tcp + 2, (uint16_t)(PLAY_PEER_PORT + p->current));
 	put_be32(tcp + 4, seq_add(peer(p)->our_isn, s->h.seq.v).v);
 	put_be16(icmp + 2, csum_finish(csum_add(0, icmp, sizeof packet - IPV4_HDR_LEN)));
-	world_input(&p->world, packet, put_ip(packet, sizeof packet - IPV4_HDR_LEN, IP_PROTO_ICMP, 0));
+	world_input(
+		&p->world, packet, put_ip(packet, sizeof packet - IPV4_HDR_LEN, IP_PROTO_ICMP, 0));
 }
 
 void play_inject(struct play *p, const struct play_segment *s)
@@ -185,12 +186,14 @@ static bool same_options(struct play *p, const struct play_segment *want, const 
 	return (!(w->opts & TO_MSS) || w->mss == got->mss) &&
 	       (!(w->opts & TO_WSCALE) || w->wscale == got->wscale) &&
 	       (!(w->opts & TO_TIMESTAMP) || w->tsval == got->tsecr) &&
-	       (!(w->opts & TO_FASTOPEN) || (w->fastopen_len == got->fastopen_len &&
-						    memcmp(w->fastopen, got->fastopen, w->fastopen_len) == 0)) &&
+	       (!(w->opts & TO_FASTOPEN) ||
+		       (w->fastopen_len == got->fastopen_len &&
+			       memcmp(w->fastopen, got->fastopen, w->fastopen_len) == 0)) &&
 	       same_sacks(p, want, got);
 }
 
-static const char *difference(struct play *p, const struct play_segment *want, const struct sent *got)
+static const char *difference(
+	struct play *p, const struct play_segment *want, const struct sent *got)
 {
 	const uint8_t psh = want->has_psh ? 0 : TH_PSH;
 

@@ -18,7 +18,8 @@ bool play_word(const char **at, const char *word)
 	const char *from = play_skip(*at);
 
 	if (strncmp(from, word, n) != 0 ||
-		(isalnum((unsigned char)word[n - 1]) && (isalnum((unsigned char)from[n]) || from[n] == '_')))
+		(isalnum((unsigned char)word[n - 1]) &&
+			(isalnum((unsigned char)from[n]) || from[n] == '_')))
 		return false;
 	*at = from + n;
 	return true;
@@ -159,7 +160,8 @@ static void parse_icmp(struct play *p, const char **at, struct play_segment *s)
 	static const struct {
 		const char *name;
 		uint8_t code;
-	} codes[] = {{"net", 0}, {"host", 1}, {"protocol", 2}, {"port", 3}, {"frag_needed", 4}, {"prohibited", 13}};
+	} codes[] = {{"net", 0}, {"host", 1}, {"protocol", 2}, {"port", 3}, {"frag_needed", 4},
+		{"prohibited", 13}};
 	bool found = false;
 
 	s->is_icmp = true;

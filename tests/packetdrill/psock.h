@@ -24,20 +24,20 @@ enum psock_state { PSOCK_NEW, PSOCK_LISTENING, PSOCK_CONNECTING, PSOCK_CONNECTED
 struct psock {
 	struct list link; /* in struct psocks */
 	struct world *world;
-	struct tcp *tcp;  /* never NULL */
+	struct tcp *tcp; /* never NULL */
 	int fd;
 	int domain;
 	uint8_t state; /* enum psock_state */
 	bool nonblocking;
 	bool shut_read, shut_write;
-	bool over;     /* TCP_EV_CLOSED was seen */
-	int error;     /* positive errno, reported once, then 0 */
-	bool cork_next; /* the last send said MSG_MORE: it is as if corked until the next one */
-	bool inq;      /* TCP_INQ */
+	bool over;         /* TCP_EV_CLOSED was seen */
+	int error;         /* positive errno, reported once, then 0 */
+	bool cork_next;    /* the last send said MSG_MORE: it is as if corked until the next one */
+	bool inq;          /* TCP_INQ */
 	bool fastopen_set; /* TCP_FASTOPEN */
 	bool tcp_keys_set; /* TCP_FASTOPEN_KEY */
-	bool no_fastopen; /* net.ipv4.tcp_fastopen says that clients may not */
-	unsigned wakeups; /* counts what would wake a sleeper: edges of epoll */
+	bool no_fastopen;  /* net.ipv4.tcp_fastopen says that clients may not */
+	unsigned wakeups;  /* counts what would wake a sleeper: edges of epoll */
 	uint32_t option_set; /* bit per enum ipc_option: the program said so itself */
 	int64_t option[IPC_OPT_COUNT];
 };

@@ -82,7 +82,8 @@ static void answer_arp(struct world *w)
 bool world_init(struct world *w, const struct ipaddr *address)
 {
 	static const struct stack_ops ops = {.emit = emit};
-	struct stack_config config = {.mac = our_mac, .mtu = MTU, .gso_max = 65536, .gateway = neighbour(address)};
+	struct stack_config config = {
+		.mac = our_mac, .mtu = MTU, .gso_max = 65536, .gateway = neighbour(address)};
 	struct ipnet net = {*address, PREFIX};
 
 	*w = (struct world){.now = 1000 * SEC};
