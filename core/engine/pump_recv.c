@@ -13,7 +13,7 @@
 /*
  * Once full, an end is worth more memory: net.core.wmem_max bounds it (212,992 on stock systems).
  */
-enum { SNDBUF_RAISED = 8 << 20 };
+enum { SNDBUF_RAISED = 2 << 20 };
 
 static void raise_sndbuf(struct sock *s)
 {
