@@ -648,7 +648,11 @@ int main(int argc, char **argv)
 	printf("joined %s and %s, seed %" PRIu64 "\n", ends[0].name, ends[1].name, o.seed);
 	fflush(stdout);
 	run(path, clock_of(CLOCK_MONOTONIC) + o.seconds * SEC);
-	report(&path[0]);
-	report(&path[1]);
+	for (int i = 0; i < 2; i++) {
+		report(&path[i]);
+		while (path[i].nheld > 0)
+			remove_first(&path[i]);
+		free(path[i].held);
+	}
 	return EXIT_SUCCESS;
 }
