@@ -123,6 +123,11 @@ test: need-test
 release-programs:
 	@+$(MAKE) --no-print-directory MODE=release all tests
 
+# Some seventy of Debian's programs under the shim; writes docs/compatibility.md. Root, ten minutes.
+compat: need-compat
+	@+$(MAKE) -s --no-print-directory all $(B)/tests/tools/noise
+	@tests/compat/run
+
 lint: need-build
 	@+$(MAKE) -s --no-print-directory $(foreach p,stack wire base,$(call ar_of,$(p)))
 	@+$(if $(wildcard preload/exports.map),$(MAKE) -s --no-print-directory $(B)/libteecee.so)
@@ -158,6 +163,7 @@ help:
 	@echo "make                    build/libteecee.so, build/teecee, build/teecee-engine"
 	@echo "make demo               wget from a spoofed address on a private LAN, packet by packet"
 	@echo "make test               everything that can be checked here; the last line counts"
+	@echo "make compat             real programs under the library, as clients and servers; docs/compatibility.md"
 	@echo "make lint               include table, purity of the stack, exports, sizes, cppcheck"
 	@echo "make fuzz               each fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS)"
 	@echo "make deps               installs what build, demo and test need (Debian, as root)"
@@ -166,6 +172,6 @@ help:
 	@echo "make clean"
 	@echo "MODE=release|debug|asan|tsan   CC=gcc|clang   CI=1: warnings are errors   V=1: show link commands"
 
-.PHONY: all tests deps deps-bench deps-compat demo test release-programs lint fuzz install uninstall clean help
+.PHONY: all tests deps deps-bench deps-compat demo test compat release-programs lint fuzz install uninstall clean help
 .SECONDARY:
 -include $(shell find $(O) -name '*.d' 2>/dev/null)

@@ -59,6 +59,23 @@ await()
 }
 quietly() { "$@" >"$LAN_DIR/quietly.log" 2>&1 </dev/null; }
 
+# lacks REGEX FILE: no line matches; those that do are shown.
+lacks()
+{
+	if grep -E -- "$1" "$2" >&2; then
+		return 1
+	fi
+}
+
+# refuses COMMAND…: teecee run must; what it says is in $WORK/said.
+refuses()
+{
+	if in_client "$LAN_TEECEE" run -i va --ip "$LAN_FAKE/24" -- "$@" 2>"$WORK/said"; then
+		echo "teecee run did not refuse $1" >&2
+		return 1
+	fi
+}
+
 noise() { "$LAN_TOOLS/noise" "$@"; }
 same() { cmp "$1" "$2"; }
 
