@@ -118,7 +118,11 @@ struct ipc_slot *ipc_table_claim(struct ipc_table *t, uint64_t cookie)
 	if (!best)
 		return NULL;
 	struct ipc_sock_info *info = ipc_slot_begin(best);
-	*info = (struct ipc_sock_info){.cookie = cookie, .use = IPC_SLOT_LIVE};
+	*info = (struct ipc_sock_info){
+		.cookie = cookie,
+		.use = IPC_SLOT_LIVE,
+		.tcp_state = IPC_TCP_PENDING,
+	};
 	for (int o = 0; o < IPC_OPT_COUNT; o++)
 		info->option[o] = ipc_option_info[o].initial;
 	ipc_slot_end(best);

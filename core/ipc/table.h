@@ -21,6 +21,9 @@
 
 enum { IPC_TABLE_WAYS = 8, IPC_TCP_INFO_LEN = 256 };
 
+/* A slot just claimed, until the engine says more: SYN-SENT, as a program sees a pending connect. */
+enum { IPC_TCP_PENDING = 2 };
+
 enum ipc_slot_use { IPC_SLOT_FREE, IPC_SLOT_LIVE, IPC_SLOT_DEAD };
 
 /* The part of a slot that readers copy. */
