@@ -194,8 +194,15 @@ static int set_known(
 	h.option = o;
 	h.value = v;
 	r = dgram_tell(s->fd, &h, -1);
-	if (r == 0)
-		recent_note(s->cookie, place(o), v);
+	if (r < 0)
+		return r;
+	recent_note(s->cookie, place(o), v);
+	/* Others' binds look at it, on sockets whose messages may overtake this one: it waits. */
+	if ((o == IPC_DGRAM_OPT_REUSEADDR || o == IPC_DGRAM_OPT_REUSEPORT) && s->known &&
+		s->info.local.port) {
+		h.op = IPC_DGRAM_SYNC;
+		r = dgram_request(s, &h);
+	}
 	return r;
 }
 
