@@ -5,8 +5,8 @@
  * RESET. At its time both ends get a RST that fits, as if each came from the other, and from then
  * on whoever still says something is answered by RST, as by a host that knows nothing of the
  * connection (RFC 9293 §3.10.7.1). So a RST that a receiver finds inexact (RFC 5961 §3.2) is
- * followed by an exact one. When it is to come after so many received bytes, the stream is cut
- * there: the program gets exactly as many.
+ * followed by an exact one. When it is to come after so many bytes, the stream is cut there:
+ * its receiver gets exactly as many.
  *
  * SLOW-READ. The window we announce never reaches further than the rate has earned; since our stack
  * knows nothing of it and has no reason to speak, the wider window is announced from here, with the
@@ -181,7 +181,8 @@ static void do_reset(struct flow *f, struct fault_io *io)
 static void answer_with_reset(
 	const struct flow *f, const struct flow_view *v, int way, struct fault_io *io)
 {
-	uint32_t len = v->end - v->payload + ((v->flags & TH_SYN) != 0) + ((v->flags & TH_FIN) != 0);
+	uint32_t len =
+		v->end - v->payload + ((v->flags & TH_SYN) != 0) + ((v->flags & TH_FIN) != 0);
 
 	if (!(v->flags & TH_RST) && (v->flags & TH_ACK))
 		forge_reset(f, !way, v->ack, seq_add(v->seq, len), io);
@@ -232,7 +233,7 @@ static void change16(uint8_t *field, uint16_t value, uint8_t *csum)
 		sum += (uint16_t)~get_be16(field);
 		sum += value;
 		sum = (sum & 0xffff) + (sum >> 16);
-		put_be16(csum, (uint16_t)~((sum & 0xffff) + (sum >> 16)));
+		put_be16(csum, (uint16_t) ~((sum & 0xffff) + (sum >> 16)));
 	}
 	put_be16(field, value);
 }
@@ -305,7 +306,7 @@ static void slow_tick(struct flow *f, struct fault_io *io)
 	uint8_t *tcp = h->data + v.l4;
 	put_be32(tcp + 4, f->top.v);
 	put_be32(tcp + 8, f->done_at[IN].v);
-	tcp[13] = TH_ACK;
+	tcp[TCP_FLAGS_OFFSET] = TH_ACK;
 	put_be16(tcp + WINDOW_AT, folded_window(edge, f->done_at[IN], f->wscale));
 	mangle_resize(&v, h->data);
 	f->edge = edge;
@@ -343,12 +344,36 @@ static bool may_be_cut(const uint8_t *ip)
 	return !(ip[6] & 0x40);
 }
 
-bool fault_out(struct flow *f, const struct flow_view *v, struct tx_frame *tx, struct fault_io *io)
+/*
+ * A reset after so many bytes ends the stream there. False: nothing of the frame is before it; else
+ * v->end is where the frame ends now.
+ */
+static bool end_stream(struct flow *f, struct flow_view *v, int way)
+{
+	const struct fault_start *reset = &f->rule->reset;
+	uint32_t payload = v->end - v->payload;
+
+	if (!reset->set || reset->by_time || counted(f) != way || !f->knows[way] || payload == 0)
+		return true;
+	int64_t from = (int64_t)f->done[way] + seq_diff(v->seq, f->done_at[way]);
+	int64_t left = (int64_t)reset->bytes - from;
+	if (left > 0 && left < payload)
+		v->end = v->payload + (uint32_t)left;
+	return left > 0;
+}
+
+bool fault_out(struct flow *f, struct flow_view *v, struct tx_frame *tx, struct fault_io *io)
 {
 	const uint8_t *head = tx->head + tx->head_at;
 
+	uint32_t end = v->end;
+
 	if (f->fresh)
 		learn_addresses(f, head, OUT);
+	if (!f->was_reset && !end_stream(f, v, OUT))
+		return drop(io, "lost: reset");
+	if (v->end != end)
+		mangle_shorten(v, tx);
 	learn(f, v, OUT);
 	if (!pass_both_ways(f, v, OUT, io))
 		return false;
@@ -357,8 +382,7 @@ bool fault_out(struct flow *f, const struct flow_view *v, struct tx_frame *tx, s
 		return drop(io, "lost: icmp-unreachable");
 	}
 	if (is_too_big(f, v, tx->gso_size) && !may_be_cut(head + v->l3)) {
-		forge_unreachable(
-			f, IN, head + v->l3, ICMP_CODE_FRAG_NEEDED, f->rule->mtu, io);
+		forge_unreachable(f, IN, head + v->l3, ICMP_CODE_FRAG_NEEDED, f->rule->mtu, io);
 		return drop(io, "lost: mtu");
 	}
 	if (f->rule->slow_read)
@@ -366,38 +390,27 @@ bool fault_out(struct flow *f, const struct flow_view *v, struct tx_frame *tx, s
 	return true;
 }
 
-/* The stream ends at byte `reset.bytes`; false: nothing of the frame is before it. */
-static bool cut_stream(struct flow *f, struct flow_view *v, uint8_t *frame, size_t *len)
-{
-	int64_t from = (int64_t)f->done[IN] + seq_diff(v->seq, f->done_at[IN]);
-	int64_t left = (int64_t)f->rule->reset.bytes - from;
-	uint32_t payload = v->end - v->payload;
-
-	if (!f->knows[IN] || payload == 0 || payload <= left)
-		return true;
-	if (left <= 0)
-		return false;
-	v->end = v->payload + (uint32_t)left;
-	*len = v->end;
-	frame[v->l4 + 13] &= (uint8_t)~TH_FIN;
-	mangle_resize(v, frame);
-	return true;
-}
-
 bool fault_in(struct flow *f, struct flow_view *v, uint8_t *frame, size_t *len, struct fault_io *io)
 {
 	const struct impair_rule *r = f->rule;
+	uint32_t end = v->end;
 
 	if (f->fresh)
 		learn_addresses(f, frame, IN);
 	learn(f, v, IN);
 	if (!pass_both_ways(f, v, IN, io))
 		return false;
-	if (r->reset.set && !r->reset.by_time && counted(f) == IN && !cut_stream(f, v, frame, len))
+	if (!end_stream(f, v, IN))
 		return drop(io, "lost: reset");
+	if (v->end != end) {
+		*len = v->end;
+		frame[v->l4 + TCP_FLAGS_OFFSET] &= (uint8_t)~TH_FIN;
+		mangle_resize(v, frame);
+	}
 	if (is_on(f, &r->window_zero, OUT, &f->window_from, io->now)) {
 		bool partial = flow_csum_is_partial(v, frame);
-		change16(frame + v->l4 + WINDOW_AT, 0, partial ? NULL : frame + v->l4 + TCP_CSUM_OFFSET);
+		change16(frame + v->l4 + WINDOW_AT, 0,
+			partial ? NULL : frame + v->l4 + TCP_CSUM_OFFSET);
 		io->note = "changed: window-zero";
 	}
 	return true;

@@ -24,10 +24,10 @@ void fault_begin(struct flow *f, struct fault_io *io);
 
 /*
  * The next frame of a conversation that has a rule. False: it is dropped. A received one, `frame`,
- * may be changed and become shorter; of one to send only the headers may be changed.
+ * may be changed and become shorter; so may the frame to send.
  */
 bool fault_in(struct flow *f, struct flow_view *v, uint8_t *frame, size_t *len, struct fault_io *io);
-bool fault_out(struct flow *f, const struct flow_view *v, struct tx_frame *tx, struct fault_io *io);
+bool fault_out(struct flow *f, struct flow_view *v, struct tx_frame *tx, struct fault_io *io);
 
 /* A timer that fault_begin or a later call put into io->out has come. */
 void fault_tick(struct flow *f, struct fault_io *io);

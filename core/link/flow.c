@@ -91,11 +91,11 @@ static size_t csum_at(const struct flow_view *v)
 {
 	if (!v->payload)
 		return 0;
-	return v->l4 +
-	       (v->key.protocol == IP_PROTO_TCP ? (size_t)TCP_CSUM_OFFSET : (size_t)UDP_CSUM_OFFSET);
+	return v->l4 + (v->key.protocol == IP_PROTO_TCP ? (size_t)TCP_CSUM_OFFSET
+							: (size_t)UDP_CSUM_OFFSET);
 }
 
-static csum_acc pseudo(const struct flow_view *v)
+csum_acc flow_csum_pseudo(const struct flow_view *v)
 {
 	return csum_pseudo(&v->key.local.addr, &v->key.remote.addr, (uint8_t)v->key.protocol,
 		(uint32_t)(v->end - v->l4));
@@ -105,7 +105,7 @@ bool flow_csum_is_partial(const struct flow_view *v, const uint8_t *frame)
 {
 	size_t at = csum_at(v);
 
-	return at && get_be16(frame + at) == csum_fold(pseudo(v));
+	return at && get_be16(frame + at) == csum_fold(flow_csum_pseudo(v));
 }
 
 void flow_csum_complete(const struct flow_view *v, uint8_t *frame)
@@ -115,7 +115,8 @@ void flow_csum_complete(const struct flow_view *v, uint8_t *frame)
 	if (!at)
 		return;
 	put_be16(frame + at, 0);
-	uint16_t sum = csum_finish(csum_add(pseudo(v), frame + v->l4, (size_t)(v->end - v->l4)));
+	uint16_t sum =
+		csum_finish(csum_add(flow_csum_pseudo(v), frame + v->l4, (size_t)(v->end - v->l4)));
 	/* RFC 768: zero would mean that there is no checksum. */
 	put_be16(frame + at, sum == 0 && v->key.protocol == IP_PROTO_UDP ? 0xffff : sum);
 }
@@ -134,5 +135,6 @@ bool flow_csum_is_right(const struct flow_view *v, const uint8_t *frame)
 
 	if (!at || (v->key.protocol == IP_PROTO_UDP && get_be16(frame + at) == 0))
 		return true;
-	return csum_fold(csum_add(pseudo(v), frame + v->l4, (size_t)(v->end - v->l4))) == 0xffff;
+	return csum_fold(csum_add(flow_csum_pseudo(v), frame + v->l4, (size_t)(v->end - v->l4))) ==
+	       0xffff;
 }

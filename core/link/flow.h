@@ -12,6 +12,7 @@
 
 #include "core/base/addr.h"
 #include "core/base/seq.h"
+#include "core/wire/checksum.h"
 
 /* A conversation as our side sees it, the same for frames of both directions. */
 struct flow_key {
@@ -46,6 +47,9 @@ uint32_t flow_hash(const struct flow_key *k);
  */
 bool flow_csum_is_partial(const struct flow_view *v, const uint8_t *frame);
 void flow_csum_complete(const struct flow_view *v, uint8_t *frame);
+
+/* The sum of the pseudo-header alone. */
+csum_acc flow_csum_pseudo(const struct flow_view *v);
 
 /* Another value in the field. */
 void flow_csum_spoil(const struct flow_view *v, uint8_t *frame);

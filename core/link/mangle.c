@@ -3,6 +3,7 @@
 #include "core/base/bytes.h"
 #include "core/wire/checksum.h"
 #include "core/wire/ipv4.h"
+#include "core/wire/tcphdr.h"
 #include "core/wire/udphdr.h"
 
 void mangle_resize(const struct flow_view *v, uint8_t *frame)
@@ -15,6 +16,25 @@ void mangle_resize(const struct flow_view *v, uint8_t *frame)
 	if (v->key.protocol == IP_PROTO_UDP)
 		put_be16(frame + v->l4 + 4, (uint16_t)(v->end - v->l4));
 	flow_csum_complete(v, frame);
+}
+
+void mangle_shorten(struct flow_view *v, struct tx_frame *tx)
+{
+	uint8_t *frame = tx->head + tx->head_at, *ip = frame + v->l3;
+	size_t left = v->end - tx_frame_head_len(tx);
+
+	for (unsigned i = 0; i < tx->npayload; i++) {
+		tx->payload[i].iov_len = MIN(tx->payload[i].iov_len, left);
+		left -= tx->payload[i].iov_len;
+	}
+	if (tx_frame_payload_len(tx) <= tx->gso_size)
+		tx->gso_size = 0;
+	v->flags &= (uint8_t)~TH_FIN;
+	frame[v->l4 + TCP_FLAGS_OFFSET] = v->flags;
+	put_be16(ip + 2, (uint16_t)(v->end - v->l3));
+	put_be16(ip + 10, 0);
+	put_be16(ip + 10, csum_finish(csum_add(0, ip, (size_t)(v->l4 - v->l3))));
+	put_be16(frame + v->l4 + TCP_CSUM_OFFSET, csum_fold(flow_csum_pseudo(v)));
 }
 
 /*

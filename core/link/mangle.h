@@ -19,4 +19,7 @@ bool mangle_truncate_udp(struct held *h, bool out, unsigned left);
 /* The lengths and checksums of an IPv4 packet after v->end has changed. */
 void mangle_resize(const struct flow_view *v, uint8_t *frame);
 
+/* A TCP frame to be sent, its checksum partial, ends at v->end now, and not with a FIN. */
+void mangle_shorten(struct flow_view *v, struct tx_frame *tx);
+
 #endif

@@ -405,6 +405,41 @@ static void a_received_super_segment_is_cut_when_a_part_is_lost(void **state)
 	end(&b);
 }
 
+static void a_reset_cuts_what_is_sent_at_its_very_byte(void **state)
+{
+	struct bench b = bench("out reset@20000", 1);
+	uint8_t frame[WIRE_FRAME_MAX];
+	size_t bytes = 0;
+	struct tx_frame f;
+
+	wire_tcp(&f, TH_SYN, 99, 0, 0, 0);
+	assert_int_equal(b.link->ops->send(b.link, &f, b.now), 0);
+	wire_link_receive(b.wire, frame, wire_tcp_back(frame, TH_SYN | TH_ACK, 0, 100, 0));
+	receive_all(&b, &bytes);
+	for (uint32_t i = 0; i < 4; i++)
+		send_segment(&b, 100 + i * 8 * MSS, (size_t)8 * MSS, MSS);
+	bytes = 0;
+	for (size_t i = 1; i < b.wire->nsent; i++) {
+		struct flow_view v;
+
+		flow_look(&v, b.wire->sent[i].data, b.wire->sent[i].len, true);
+		assert_true(flow_csum_is_right(&v, b.wire->sent[i].data) ||
+			    flow_csum_is_partial(&v, b.wire->sent[i].data));
+		bytes += v.end - v.payload;
+	}
+	assert_int_equal(bytes, 20000);
+	/* The peer has it all: both ends are reset, with numbers that fit. */
+	wire_link_receive(b.wire, frame, wire_tcp_back(frame, TH_ACK, 1, 100 + 20000, 0));
+	receive_all(&b, &bytes);
+	b.link->ops->poll(b.link, b.now);
+	struct flow_view v;
+	const struct wire_frame *last = &b.wire->sent[b.wire->nsent - 1];
+	flow_look(&v, last->data, last->len, true);
+	assert_true(v.flags & TH_RST);
+	assert_int_equal(v.seq.v, 100 + 20000);
+	end(&b);
+}
+
 static void what_is_held_leaves_when_the_rules_do(void **state)
 {
 	struct bench b = bench("delay=10s", 1);
@@ -455,6 +490,7 @@ int main(void)
 		cmocka_unit_test(a_full_link_is_the_stacks_to_deal_with_and_changes_no_fate),
 		cmocka_unit_test(a_held_frame_waits_for_a_full_link),
 		cmocka_unit_test(a_received_super_segment_is_cut_when_a_part_is_lost),
+		cmocka_unit_test(a_reset_cuts_what_is_sent_at_its_very_byte),
 		cmocka_unit_test(what_is_held_leaves_when_the_rules_do),
 		cmocka_unit_test(a_corrupt_frame_never_passes_for_a_whole_one),
 	};
