@@ -126,6 +126,12 @@ test: need-test
 release-programs:
 	@+$(MAKE) --no-print-directory MODE=release all tests
 
+# The kernel's stack and ours at the same work, in turns: docs/performance.md. QUICK=1: a minute instead of nine; ONLY=up,rr1:
+# these rows; REPS=9: more pairs; SAVE=1: later runs compare with this one. Root, where user namespaces are not allowed.
+bench: need-bench
+	@+$(MAKE) -s --no-print-directory all $(B)/tests/bench/talk
+	@tests/bench/run $(if $(QUICK),--quick) $(if $(SAVE),--save) $(if $(REPS),--reps $(REPS)) $(ONLY)
+
 # Some seventy of Debian's programs under the shim; writes docs/compatibility.md. Root, ten minutes.
 compat: need-compat
 	@+$(MAKE) -s --no-print-directory all $(B)/tests/tools/noise
@@ -167,6 +173,7 @@ help:
 	@echo "make demo               wget from a spoofed address on a private LAN, packet by packet"
 	@echo "make test               everything that can be checked here; the last line counts"
 	@echo "make compat             real programs under the library, as clients and servers; docs/compatibility.md"
+	@echo "make bench              the kernel's stack and ours at the same work; QUICK=1 ONLY=up,rr1 REPS=9 SAVE=1"
 	@echo "make lint               include table, purity of the stack, exports, sizes, cppcheck"
 	@echo "make fuzz               each fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS)"
 	@echo "make deps               installs what build, demo and test need (Debian, as root)"
@@ -175,6 +182,6 @@ help:
 	@echo "make clean"
 	@echo "MODE=release|debug|asan|tsan   CC=gcc|clang   CI=1: warnings are errors   V=1: show link commands"
 
-.PHONY: all tests deps deps-bench deps-compat demo test compat release-programs lint fuzz install uninstall clean help
+.PHONY: all tests deps deps-bench deps-compat demo test bench compat release-programs lint fuzz install uninstall clean help
 .SECONDARY:
 -include $(shell find $(O) -name '*.d' 2>/dev/null)

@@ -1,0 +1,149 @@
+"""The two ends of the private LAN (tests/bats/lan.bash has made it), programs in them, and what they cost.
+
+A side is a stack: the kernel's, or ours with a link. Its programs run in the client namespace and have its address;
+whom they talk to is always the kernel of the server namespace.
+"""
+
+import os
+import resource
+import subprocess
+import time
+
+TOP = os.environ["LAN_TOP"]
+DIR = os.environ["LAN_DIR"]
+SERVER = os.environ["LAN_SERVER"]
+TALK = TOP + "/build/tests/bench/talk"
+TALK_PORT = 7000
+NSEC = 1e9
+
+
+class Failed(Exception):
+    """A measurement that could not be made."""
+
+
+class Side:
+    def __init__(self, name, address, env=None):
+        self.name = name
+        self.address = address
+        self.env = env or {}
+        self.started = False  # an engine is there
+
+    def command(self, *argv):
+        env = ["env"] + [f"{k}={v}" for k, v in self.env.items()] if self.env else []
+        return ["ip", "netns", "exec", "client", *env, *argv]
+
+
+def ours(name, last_octet, link):
+    """A side of ours: an engine of its own, which stays for as long as the run."""
+    address = f"10.77.0.{last_octet}"
+    env = {"LD_PRELOAD": os.environ["LAN_LIB"], "TEECEE_IFACE": "va", "TEECEE_IP": address + "/24",
+           "TEECEE_LINK": link, "TEECEE_IDLE": "3600"}
+    # What is to be tried in a run, TEECEE_BUSY_POLL say, is handed on; what belongs to the side is not.
+    env.update({k[6:]: v for k, v in os.environ.items() if k.startswith("BENCH_TEECEE_")})
+    return Side(name, address, env)
+
+
+def at_server(*argv):
+    return ["ip", "netns", "exec", "server", *argv]
+
+
+background = []
+
+
+def start(argv, log):
+    with open(f"{DIR}/{log}.log", "ab") as out:
+        background.append(subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out))
+    return background[-1].pid
+
+
+def await_port(at, address, port, seconds=15):
+    """Until a connection is accepted there."""
+    end = time.monotonic() + seconds
+    probe = ["bash", "-c", f"exec 3<>/dev/tcp/{address}/{port}"]
+    while subprocess.run(at(*probe), stderr=subprocess.DEVNULL, check=False).returncode != 0:
+        if time.monotonic() > end:
+            raise Failed(f"nobody listens on {address}:{port}")
+
+
+def run(argv, limit):
+    """Its standard output, and the CPU seconds of it and its children."""
+    child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    try:
+        out, err = child.communicate(timeout=limit)
+    except subprocess.TimeoutExpired as late:
+        child.kill()
+        child.communicate()
+        raise Failed(f"{' '.join(argv[-6:])}: not done within {limit:.0f} s") from late
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if child.returncode != 0:
+        raise Failed(f"{' '.join(argv[-6:])}: status {child.returncode}: {(err or out).strip()[-300:]}")
+    return out, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def processes():
+    """The pids in both namespaces."""
+    inside = [os.stat(f"/run/netns/{name}").st_ino for name in ("client", "server")]
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.stat(f"/proc/{pid}/ns/net").st_ino in inside:
+                found.append(int(pid))
+        except OSError:
+            pass  # it has ended
+    return found
+
+
+def engines():
+    return [pid for pid in processes() if os.path.basename(read_link(f"/proc/{pid}/exe")) == "teecee-engine"]
+
+
+def read_link(path):
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
+
+
+def cpu_seconds():
+    """Of all processes that live in the namespaces, and of the kernel's softirq threads. (What the kernel does for the
+    network otherwise, it does on the time of whoever sends.)"""
+    total = 0
+    for pid in processes():
+        try:
+            for task in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{task}/schedstat", encoding="ascii") as f:
+                    total += int(f.read().split()[0])
+        except OSError:
+            pass
+    for fd in os.environ.get("BENCH_SOFTIRQ", "").split():
+        total += int(os.pread(int(fd), 128, 0).split()[0])
+    return total / NSEC
+
+
+def have_perf():
+    probe = ["perf", "stat", "-e", "raw_syscalls:sys_enter", "true"]
+    try:
+        return subprocess.run(probe, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def count_calls(argv, pids, count_command, limit):
+    """Runs argv; its output, and how many system calls it (if count_command) and the processes `pids` made."""
+    files = []
+
+    def perf(command, *options):
+        files.append(f"{DIR}/perf.{len(files)}")
+        return ["perf", "stat", "-x,", "-e", "raw_syscalls:sys_enter", "-o", files[-1], *options, "--", *command]
+
+    if count_command:
+        argv = perf(argv)
+    if pids:
+        argv = perf(argv, "-p", ",".join(map(str, pids)))
+    out, _ = run(argv, limit)
+    calls = 0
+    for name in files:
+        with open(name, encoding="ascii") as f:
+            calls += sum(int(line.split(",")[0]) for line in f if "raw_syscalls" in line)
+    return out, calls
