@@ -1,18 +1,8 @@
 /*
  * The link of Linux: a packet socket with PACKET_VNET_HDR, over which whole super-segments pass.
  *
- * Every frame is preceded by a struct virtio_net_hdr, in both directions the words in which the
- * kernel says what a NIC would do with it:
- *
- *	gso_type, gso_size	this is one TCP segment far above the MTU, to be cut into pieces of
- *				gso_size payload bytes, by the NIC if it can, else by the kernel
- *	NEEDS_CSUM		the checksum field at csum_start + csum_offset holds the
- *				pseudo-header's sum, whoever sends the frame completes it. Received:
- *				it never was on a wire, there is nothing to verify
- *	DATA_VALID		received: NIC or kernel found the checksum right
- *
- * So one system call moves up to 45 frames of the wire, without a checksum computed anywhere between
- * two namespaces of one machine. A frame of the kernel's that is larger than 64 KiB (BIG TCP) does not
+ * Every frame is preceded by a struct virtio_net_hdr (vnet.h): one system call moves up to 45 frames
+ * of the wire, without a checksum computed anywhere between two namespaces of one machine. A frame of the kernel's that is larger than 64 KiB (BIG TCP) does not
  * exist in IPv4 unless somebody raised gro_ipv4_max_size; it is counted as lost.
  *
  * THE LIMIT IS THAT OF THE WHOLE FRAME. A device whose gso_max_size is 65,536 gets frames below that,
@@ -32,7 +22,6 @@
 #include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
-#include <linux/virtio_net.h>
 #include <net/if.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
@@ -46,6 +35,7 @@
 #include "core/link/link.h"
 #include "core/link/room.h"
 #include "core/link/segment.h"
+#include "core/link/vnet.h"
 #include "core/wire/eth.h"
 #include "core/wire/ipv4.h"
 #include "core/wire/tcphdr.h"
@@ -57,7 +47,6 @@ enum {
 	ALIGN = 2, /* in front of a received frame: puts its IP header on a multiple of four */
 	RECEIVE_BUFFER = 64 << 20,
 	SEND_BUFFER = 8 << 20,
-	TCP_FLAGS_AT = 13,
 	FILTER_MAX = 64, /* instructions of the filter; it has about 20 */
 };
 
@@ -114,14 +103,7 @@ static int pk_recv(struct link *l, struct rx_frame *f, nsec now)
 		p->stats.rx_dropped++;
 		return 0;
 	}
-	bool vouched = v.flags & (VIRTIO_NET_HDR_F_NEEDS_CSUM | VIRTIO_NET_HDR_F_DATA_VALID);
-	*f = (struct rx_frame){
-		.data = p->in + ALIGN,
-		.len = (size_t)n - sizeof v,
-		.gso_size = v.gso_type == VIRTIO_NET_HDR_GSO_NONE ? 0 : v.gso_size,
-		.csum = vouched ? FRAME_CSUM_VERIFIED : FRAME_CSUM_UNVERIFIED,
-		.arrival = now,
-	};
+	*f = vnet_received(&v, p->in + ALIGN, (size_t)n - sizeof v, now);
 	p->stats.rx_frames++;
 	p->stats.rx_bytes += f->len;
 	return 1;
@@ -172,32 +154,12 @@ static int cut_and_send(struct packet_link *p, const struct tx_frame *f)
 	return 0;
 }
 
-static void describe(struct virtio_net_hdr *v, const struct tx_frame *f, bool is_super)
-{
-	size_t head = tx_frame_head_len(f);
-
-	*v = (struct virtio_net_hdr){0};
-	if (f->csum == FRAME_CSUM_PARTIAL) {
-		v->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
-		v->csum_start = (uint16_t)(head - f->l4_from_end);
-		v->csum_offset = f->csum_offset;
-	}
-	if (!is_super)
-		return;
-	const uint8_t *tcp = f->head + TX_HEAD_ROOM - f->l4_from_end;
-	v->gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
-	if (tcp[TCP_FLAGS_AT] & TH_CWR)
-		v->gso_type |= VIRTIO_NET_HDR_GSO_ECN; /* CWR belongs to the first piece alone */
-	v->gso_size = f->gso_size;
-	v->hdr_len = (uint16_t)head;
-}
-
 static int pk_send(struct link *l, const struct tx_frame *f, nsec now)
 {
 	struct packet_link *p = of(l);
 	size_t head = tx_frame_head_len(f), payload = tx_frame_payload_len(f);
-	bool is_super = f->gso_size && payload > f->gso_size;
-	size_t frames = is_super ? (payload + f->gso_size - 1) / f->gso_size : 1;
+	bool is_super = vnet_is_super(f);
+	size_t frames = vnet_count(f);
 	struct virtio_net_hdr v;
 	struct iovec io[2 + TX_PAYLOAD_MAX] = {
 		{&v, sizeof v}, {(void *)(f->head + f->head_at), head}};
@@ -207,7 +169,7 @@ static int pk_send(struct link *l, const struct tx_frame *f, nsec now)
 		return -EINVAL;
 	if (is_super && p->cuts)
 		return cut_and_send(p, f);
-	describe(&v, f, is_super);
+	vnet_describe(&v, f);
 	memcpy(io + 2, f->payload, f->npayload * sizeof f->payload[0]);
 	ssize_t n = sendmsg(p->fd, &m, MSG_DONTWAIT);
 	if (n < 0 && is_super && (errno == EINVAL || errno == EMSGSIZE)) {
