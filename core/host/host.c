@@ -22,23 +22,19 @@
 struct host {
 	struct host_config config;
 	struct host_plan plan;
-	struct link *link;    /* the outermost: impairment around capture around the driver */
+	struct link *link; /* the outermost: impairment around capture around the driver */
 	struct link *capture;
 	struct stack *stack;
 	enum address_state state;
 	char error[HOST_ERROR_LEN];
 };
 
-/* A driver by its name; NULL: not in this build. */
-static const struct link_driver {
-	const char *name;
-	struct link *(*open)(
-		const char *ifname, const struct macaddr *mac, char error[static LINK_ERROR_LEN]);
-} drivers[] = {
-	[HOST_LINK_AUTO] = {"auto", link_auto_open},
-	[HOST_LINK_PACKET] = {"packet", link_packet_open},
-	[HOST_LINK_PCAP] = {"pcap", link_pcap_open},
-	[HOST_LINK_TAP] = {"tap", NULL},
+static struct link *(*const open_driver[])(
+	const char *ifname, const struct macaddr *mac, char error[static LINK_ERROR_LEN]) = {
+	[HOST_LINK_AUTO] = link_auto_open,
+	[HOST_LINK_PACKET] = link_packet_open,
+	[HOST_LINK_PCAP] = link_pcap_open,
+	[HOST_LINK_TAP] = link_tap_open,
 };
 
 nsec host_clock(void)
@@ -94,12 +90,8 @@ static void trace_state(void *ctx, const struct tcp *t, int from, int to, nsec n
 
 static int open_link(struct host *h, char error[static HOST_ERROR_LEN])
 {
-	const struct link_driver *d = &drivers[h->config.link];
 
-	if (!d->open)
-		return refuse(error, -EPROTONOSUPPORT,
-			"there is no link driver \"%s\" in this build", d->name);
-	struct link *driver = d->open(h->plan.ifname, &h->plan.mac, error);
+	struct link *driver = open_driver[h->config.link](h->plan.ifname, &h->plan.mac, error);
 	if (!driver)
 		return -errno;
 	h->capture = capture_wrap(driver);

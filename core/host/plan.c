@@ -203,11 +203,14 @@ void plan_release(struct host_plan *p)
 /* Before the address is chosen, so that the automatic one is not the gateway's. */
 static void find_gateway(struct host_plan *p, const struct host_config *c)
 {
+	struct ipnet own;
+
 	p->gateway = (struct ipaddr){0};
 	if (c->has_gateway)
 		p->gateway = c->gateway;
-	else
-		kernel_gateway(p->ifname, &p->gateway);
+	else if (!kernel_gateway(p->ifname, &p->gateway) && p->iface.is_tap &&
+		 kernel_forwards(p->ifname) && kernel_subnets(p->ifname, &own, 1) == 1)
+		p->gateway = own.addr; /* the kernel is our neighbour there, and a router */
 }
 
 static int check_gateway(

@@ -1,6 +1,8 @@
 #include "core/link/iface.h"
 
 #include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <stdio.h>
@@ -32,6 +34,16 @@ static bool has_device(const char *ifname)
 	return access(path, F_OK) == 0;
 }
 
+static bool is_tap(int fd, const char *ifname)
+{
+	struct ethtool_drvinfo driver = {.cmd = ETHTOOL_GDRVINFO};
+	struct ifreq req = {.ifr_data = (void *)&driver};
+
+	strcpy(req.ifr_name, ifname);
+	return ioctl(fd, SIOCETHTOOL, &req) == 0 && strcmp(driver.driver, "tun") == 0 &&
+	       strcmp(driver.bus_info, "tap") == 0;
+}
+
 static int query(int fd, const char *ifname, struct iface *out)
 {
 	struct ifreq req;
@@ -51,6 +63,7 @@ static int query(int fd, const char *ifname, struct iface *out)
 		return err;
 	out->is_ethernet = req.ifr_hwaddr.sa_family == ARPHRD_ETHER && !loopback;
 	memcpy(out->mac.b, req.ifr_hwaddr.sa_data, sizeof out->mac.b);
+	out->is_tap = is_tap(fd, ifname);
 	out->is_virtual = !has_device(ifname);
 	return 0;
 }

@@ -16,6 +16,7 @@ struct iface {
 	uint16_t mtu;     /* IP bytes per packet, at most 65,535 */
 	bool is_up;       /* IFF_UP */
 	bool is_ethernet; /* ARPHRD_ETHER and not the loopback */
+	bool is_tap;      /* a TAP device: link_tap_open is for it */
 	bool is_virtual;  /* no device behind it: veth, bridge, tap. Checksums may be partial */
 };
 

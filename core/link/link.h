@@ -1,7 +1,7 @@
 /*
  * A link moves whole Ethernet frames in and out of one interface. It never blocks and knows no
- * protocol beyond what segmentation needs. Drivers: packet and pcap (here), tap (later), sim
- * (tests); capture and impairment are links around a link.
+ * protocol beyond what segmentation needs. Drivers: packet, pcap and tap (here), sim (tests);
+ * capture and impairment are links around a link.
  *
  * One thread uses a link. Errors are negative errno values.
  */
@@ -28,7 +28,7 @@ struct link_info {
 	uint32_t gso_max;
 	/* no physical device behind: a received checksum may be the pseudo-header sum only */
 	bool partial_csum_ok;
-	bool is_up;             /* IFF_UP, when the link was opened */
+	bool is_up; /* IFF_UP, when the link was opened */
 	/* One line for the person: why it is not the driver that would be best. "": it is. */
 	char note[LINK_ERROR_LEN];
 };
@@ -91,7 +91,18 @@ struct link *link_pcap_open(
 struct link *link_packet_open(
 	const char *ifname, const struct macaddr *mac, char error[static LINK_ERROR_LEN]);
 
-/* link_packet_open, or else link_pcap_open and a note that says why. */
+/*
+ * The same over a TAP device that exists and is up, with the kernel at its other end (Linux). Needs
+ * no privilege when the device belongs to the user. EPROTONOSUPPORT: it is not a TAP device; EBUSY:
+ * another program has it; EPERM: it is another user's; EINVAL: `mac` is the device's own.
+ */
+struct link *link_tap_open(
+	const char *ifname, const struct macaddr *mac, char error[static LINK_ERROR_LEN]);
+
+/*
+ * For a TAP device link_tap_open, or else link_packet_open, or else link_pcap_open and a note that
+ * says why.
+ */
 struct link *link_auto_open(
 	const char *ifname, const struct macaddr *mac, char error[static LINK_ERROR_LEN]);
 

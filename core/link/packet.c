@@ -1,22 +1,23 @@
 /*
  * The link of Linux: a packet socket with PACKET_VNET_HDR, over which whole super-segments pass.
  *
- * Every frame is preceded by a struct virtio_net_hdr (vnet.h): one system call moves up to 45 frames
- * of the wire, without a checksum computed anywhere between two namespaces of one machine. A frame of the kernel's that is larger than 64 KiB (BIG TCP) does not
- * exist in IPv4 unless somebody raised gro_ipv4_max_size; it is counted as lost.
+ * Every frame is preceded by a struct virtio_net_hdr (vnet.h): one system call moves up to 45
+ * frames of the wire, without a checksum computed anywhere between two namespaces of one machine. A
+ * frame of the kernel's that is larger than 64 KiB (BIG TCP) does not exist in IPv4 unless somebody
+ * raised gro_ipv4_max_size; it is counted as lost.
  *
- * THE LIMIT IS THAT OF THE WHOLE FRAME. A device whose gso_max_size is 65,536 gets frames below that,
- * Ethernet header included; one byte more and the kernel cuts it in software, 44 times.
+ * THE LIMIT IS THAT OF THE WHOLE FRAME. A device whose gso_max_size is 65,536 gets frames below
+ * that, Ethernet header included; one byte more and the kernel cuts it in software, 44 times.
  *
  * ORDER OF OPENING. The socket is made without a protocol, so it is deaf; then come the options and
- * the filter, and bind() with a protocol opens its ears. Nothing that the filter would refuse is ever
- * in its queue. Our own frames do not come back: PACKET_IGNORE_OUTGOING, and the filter refuses our
- * MAC as the source for those that a switch reflects. The kernel keeps the VLAN tag that a NIC (or
- * its own receive path) took off beside the frame; the filter refuses tagged frames, which otherwise
- * would pass for untagged ones.
+ * the filter, and bind() with a protocol opens its ears. Nothing that the filter would refuse is
+ * ever in its queue. Our own frames do not come back: PACKET_IGNORE_OUTGOING, and the filter
+ * refuses our MAC as the source for those that a switch reflects. The kernel keeps the VLAN tag
+ * that a NIC (or its own receive path) took off beside the frame; the filter refuses tagged frames,
+ * which otherwise would pass for untagged ones.
  *
- * WHEN THE KERNEL REFUSES A GSO FRAME (EINVAL, EMSGSIZE: a driver of the unusual kind), this link cuts
- * it in software, and from then on every one.
+ * WHEN THE KERNEL REFUSES A GSO FRAME (EINVAL, EMSGSIZE: a driver of the unusual kind), this link
+ * cuts it in software, and from then on every one.
  */
 #include <errno.h>
 #include <linux/filter.h>

@@ -185,12 +185,12 @@ static void an_automatic_address_avoids_the_kernel_the_gateway_and_other_hosts(v
 	assert_int_equal(system("ip address flush dev vb"), 0);
 }
 
-static void a_driver_that_is_not_there_is_named(void **state)
+static void the_tap_driver_is_for_tap_devices(void **state)
 {
 	struct host_config c = on("va", "10.77.0.9/24");
 
 	c.link = HOST_LINK_TAP;
-	assert_refused(&c, EPROTONOSUPPORT, "there is no link driver \"tap\" in this build");
+	assert_refused(&c, EPROTONOSUPPORT, "va: not a TAP device");
 }
 
 static struct host *open_or_fail(const struct host_config *c)
@@ -319,7 +319,7 @@ int main(void)
 		cmocka_unit_test(an_address_is_held_once_per_interface_of_this_machine),
 		cmocka_unit_test(
 			an_automatic_address_avoids_the_kernel_the_gateway_and_other_hosts),
-		cmocka_unit_test(a_driver_that_is_not_there_is_named),
+		cmocka_unit_test(the_tap_driver_is_for_tap_devices),
 		cmocka_unit_test(a_free_address_is_ready_within_300_ms),
 		cmocka_unit_test(an_address_of_another_host_is_refused_naming_its_mac),
 		cmocka_unit_test(an_automatic_address_moves_on_when_somebody_has_it),
