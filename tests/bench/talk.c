@@ -1,14 +1,15 @@
 /*
- * Two programs that talk, for what iperf3 and wrk do not measure: round trips of any size, connections one after
- * another, and small writes. Blocking calls and TCP_NODELAY, one connection at a time.
+ * Two programs that talk, for what iperf3 and wrk do not measure: round trips of any size,
+ * connections one after another, and small writes. Blocking calls and TCP_NODELAY, one connection
+ * at a time.
  *
  *	talk serve ADDRESS PORT                the three servers, on PORT, PORT + 1, PORT + 2
  *	talk rr ADDRESS PORT BYTES SECONDS     BYTES there and BYTES back, over one connection
  *	talk conn ADDRESS PORT SECONDS         connect, one byte there, one back, the server closes, we do
  *	talk write ADDRESS PORT BYTES SECONDS  writes of BYTES, until the server has read and closed
  *
- * A client prints what it counted, in how many seconds, and for rr and conn the middle one and the 99th of a hundred in
- * microseconds.
+ * A client prints what it counted, in how many seconds, and for rr and conn the middle one and the
+ * 99th of a hundred in microseconds.
  */
 #include <arpa/inet.h>
 #include <errno.h>
