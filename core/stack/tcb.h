@@ -353,7 +353,7 @@ void tcp_fin_input(struct tcp *t, struct segment *g, nsec now);
 uint32_t tcp_receive_window(const struct tcp *t); /* bytes to advertise from rcv.nxt on */
 void tcp_ack_soon(struct tcp *t, nsec now);       /* delayed */
 void tcp_ack_at_once(struct tcp *t);
-void tcp_ack_quickly(struct tcp *t); /* the next ones: the peer is in trouble */
+void tcp_ack_quickly(struct tcp *t, uint8_t segs); /* the next ones: the peer is in trouble */
 void tcp_note_duplicate(struct tcp *t, struct seq32 left, struct seq32 right); /* DSACK */
 void tcp_ofo_free(struct tcp *t);
 

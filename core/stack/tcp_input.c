@@ -53,7 +53,7 @@ static void ack_unacceptable(struct tcp *t, const struct segment *g, nsec now)
 	} else if (g->len > 0 && seq_lt(g->seq, t->rcv.nxt)) {
 		tcp_note_duplicate(t, g->seq, seq_min(seq_add(g->seq, g->len), t->rcv.nxt));
 		COUNT(t->stack, TcpExtDupDropped);
-		tcp_ack_quickly(t);
+		tcp_ack_quickly(t, TCP_QUICKACK_SEGS);
 	}
 	tcp_ack_at_once(t);
 }

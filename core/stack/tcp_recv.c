@@ -22,9 +22,9 @@ void tcp_ack_at_once(struct tcp *t)
 	tcp_due(t);
 }
 
-void tcp_ack_quickly(struct tcp *t)
+void tcp_ack_quickly(struct tcp *t, uint8_t segs)
 {
-	t->quickacks = TCP_QUICKACK_SEGS;
+	t->quickacks = MAX(t->quickacks, segs);
 	t->dialogue = false;
 }
 
@@ -333,6 +333,7 @@ void tcp_text_input(struct tcp *t, struct segment *g, nsec now)
 		return;
 	}
 	if (t->ofo) {
+		tcp_ack_quickly(t, TCP_QUICKACK_AFTER_HOLE);
 		tcp_ack_at_once(t); /* RFC 5681 §4.2: a hole was filled, wholly or in part */
 		absorb_out_of_order(t);
 		tcp_event(t, TCP_EV_READ);
