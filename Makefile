@@ -25,7 +25,7 @@ CFLAGS_MODE_tsan := -O1 -g -fsanitize=thread $(if $(findstring clang,$(CC)),,-Wn
 CFLAGS += -std=gnu11 -fPIC -fvisibility=hidden -fno-common $(WARN) $(WERROR) $(CFLAGS_MODE_$(MODE))
 LDFLAGS += $(filter -fsanitize%,$(CFLAGS_MODE_$(MODE)))
 
-PARTS := base wire stack link ipc host engine cli
+PARTS := base wire stack link ipc host engine report cli
 src_of = $(sort $(wildcard $(1)/*.c))
 objs = $(patsubst %.c,$(O)/%.o,$(1))
 bins = $(patsubst %.c,$(B)/%,$(1))
@@ -58,7 +58,7 @@ $(B)/libteecee.so: $(call obj_of,preload) $(call ar_of,ipc) $(call ar_of,base) p
 $(B)/teecee-engine: $(O)/core/engine/main.o $(AR_ENGINE)
 	$(LINK) $(LIBS_CORE)
 
-$(B)/teecee: $(call obj_of,core/cli) $(AR_ENGINE)
+$(B)/teecee: $(call obj_of,core/cli) $(call ar_of,report) $(AR_ENGINE)
 	$(LINK) $(LIBS_CORE)
 
 # Tests. tests/{unit,sim}/test_x.c is one cmocka program each, the other files there are linked into all of
@@ -78,7 +78,7 @@ REPLAY_BIN := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/replay_%,$(FUZZ_SRC))
 tests: $(CMOCKA_BIN) $(PLAIN_BIN) $(REPLAY_BIN) $(B)/tests/packetdrill/play \
 	$(if $(filter asan tsan,$(MODE)),,$(B)/packetdrill-teecee.so)
 
-$(B)/tests/unit/%: $(O)/tests/unit/%.o $(O)/tests-unit.a $(AR_ENGINE)
+$(B)/tests/unit/%: $(O)/tests/unit/%.o $(O)/tests-unit.a $(call ar_of,report) $(AR_ENGINE)
 	$(LINK) $(LIBS_CORE) -lcmocka
 $(B)/tests/sim/%: $(O)/tests/sim/%.o $(O)/tests-sim.a $(AR_ENGINE)
 	$(LINK) $(LIBS_CORE) -lcmocka
@@ -96,7 +96,7 @@ $(B)/tests/tools/static_%: $(O)/tests/tools/static_%.o
 	$(LINK) -static
 $(B)/tests/tools/%: $(O)/tests/tools/%.o $(foreach p,link ipc wire base,$(call ar_of,$(p)))
 	$(LINK) -lpcap
-$(B)/tests/fuzz/replay_%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $(AR_ENGINE)
+$(B)/tests/fuzz/replay_%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $(call ar_of,report) $(AR_ENGINE)
 	$(LINK) $(LIBS_CORE)
 # packetdrill's plugin (packetdrill --so_filename), and our own player of scripts in the same spirit.
 PD := tests/packetdrill

@@ -13,6 +13,7 @@ static const struct command {
 	{"run", cli_run, "run a program on our own TCP/IP stack"},
 	{"ss", cli_ss, "the sockets of all engines"},
 	{"stat", cli_stat, "every counter by its name"},
+	{"ladder", cli_ladder, "draw a capture as a sequence diagram"},
 	{"impair", cli_impair, "break the network of a running engine, or mend it"},
 	{"stop", cli_stop, "end the engine of an address"},
 };
