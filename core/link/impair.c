@@ -30,6 +30,7 @@
 #include "core/link/fault.h"
 #include "core/link/flows.h"
 #include "core/link/held.h"
+#include "core/link/losses.h"
 #include "core/link/mangle.h"
 #include "core/link/segment.h"
 #include "core/wire/eth.h"
@@ -45,6 +46,10 @@ enum {
 };
 
 #define BUSY_RETRY (100 * USEC)
+
+/* What a capture's comments say: man/teecee-ladder.1 tells them to readers. */
+#define LOST "lost"
+#define LOST_LIMIT "lost: limit"
 
 struct rule_state {
 	struct filter filter;
@@ -81,6 +86,8 @@ struct passing {
 	const struct rx_frame *rx; /* NULL when it is to be sent */
 	const uint8_t *known_as;   /* the received frame's data, to the capture */
 	size_t segments;
+	unsigned nth;                     /* of them, the one that is dealt with; 0: the frame as a whole */
+	struct losses lost, over_limit;   /* of a received frame that is cut */
 };
 
 static struct impair *of(const struct link *l)
@@ -166,12 +173,15 @@ static void hold(struct impair *m, int way, struct held *h, unsigned rule, nsec 
 		m->rule[rule].held[way]++;
 }
 
-static void lose(struct impair *m, const struct passing *p, struct held *h, const char *what, unsigned rule)
+/* Of a received frame that is cut, all losses are one note, in the end. */
+static void lose(struct impair *m, struct passing *p, struct held *h, bool over_limit, unsigned rule)
 {
 	char note[NOTE_LEN];
 
-	snprintf(note, sizeof note, "%s (rule %u)", what, rule + 1);
-	if (p->way == IN)
+	snprintf(note, sizeof note, "%s (rule %u)", over_limit ? LOST_LIMIT : LOST, rule + 1);
+	if (p->way == IN && p->nth)
+		losses_add(over_limit ? &p->over_limit : &p->lost, p->nth);
+	else if (p->way == IN)
 		capture_note(m->inner, p->known_as, note);
 	else
 		capture_show(m->inner, h->data, h->len, true, note, p->now);
@@ -243,18 +253,18 @@ static void damage(struct impair *m, const struct passing *p, unsigned rule, con
 }
 
 /* A segment, which is taken, meets its fate. */
-static void deal(struct impair *m, const struct passing *p, unsigned rule, const struct fate *f, struct held *h)
+static void deal(struct impair *m, struct passing *p, unsigned rule, const struct fate *f, struct held *h)
 {
 	if (!h)
 		return;
 	if (f->lost) {
 		m->stats.lost++;
-		lose(m, p, h, "lost", rule);
+		lose(m, p, h, false, rule);
 		return;
 	}
 	if (m->rule[rule].held[p->way] >= m->spec.rule[rule].limit) {
 		m->stats.over_limit++;
-		lose(m, p, h, "lost: limit", rule);
+		lose(m, p, h, true, rule);
 		return;
 	}
 	nsec at = arrival(m, rule, p, f, h->len);
@@ -314,7 +324,17 @@ static struct fate take_fate(const struct impair *m, const struct passing *p, un
 	return f;
 }
 
-static void deal_all(struct impair *m, const struct passing *p, unsigned rule)
+static void say_losses(struct impair *m, struct passing *p, unsigned rule)
+{
+	char note[LOSSES_NOTE_LEN];
+
+	if (losses_note(&p->lost, LOST, p->segments, p->tx->gso_size, rule + 1, note))
+		capture_note(m->inner, p->known_as, note);
+	if (losses_note(&p->over_limit, LOST_LIMIT, p->segments, p->tx->gso_size, rule + 1, note))
+		capture_note(m->inner, p->known_as, note);
+}
+
+static void deal_all(struct impair *m, struct passing *p, unsigned rule)
 {
 	struct segmenter s;
 	struct fate f;
@@ -326,9 +346,12 @@ static void deal_all(struct impair *m, const struct passing *p, unsigned rule)
 		return;
 	}
 	while ((len = segment_next(&s, m->piece))) {
+		p->nth++;
 		f = take_fate(m, p, rule);
 		deal(m, p, rule, &f, held_from_bytes(m->piece, len, FRAME_CSUM_UNVERIFIED, 0));
 	}
+	if (p->way == IN)
+		say_losses(m, p, rule);
 }
 
 /* True: the frame passes now and whole. */
