@@ -20,6 +20,7 @@ int cli_impair(int argc, char **argv);
 int cli_ss(int argc, char **argv);
 int cli_stat(int argc, char **argv);
 int cli_ladder(int argc, char **argv);
+int cli_nat(int argc, char **argv);
 
 struct cli_options {
 	struct settings settings; /* environment and options together, interface resolved */

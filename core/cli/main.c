@@ -15,6 +15,7 @@ static const struct command {
 	{"stat", cli_stat, "every counter by its name"},
 	{"ladder", cli_ladder, "draw a capture as a sequence diagram"},
 	{"impair", cli_impair, "break the network of a running engine, or mend it"},
+	{"nat", cli_nat, "a network of our own behind the host, where a second MAC is refused"},
 	{"stop", cli_stop, "end the engine of an address"},
 };
 

@@ -124,6 +124,58 @@ bool kernel_default_iface(char out[static IFNAMSIZ])
 	return true;
 }
 
+static bool overlap(const struct ipnet *a, const struct ipnet *b)
+{
+	return ipnet_contains(a, &b->addr) || ipnet_contains(b, &a->addr);
+}
+
+static bool has_address_in(const struct ipnet *net, char ifname[static IFNAMSIZ])
+{
+	struct ifaddrs *all;
+	bool found = false;
+
+	if (getifaddrs(&all) < 0)
+		return false;
+	for (struct ifaddrs *i = all; i && !found; i = i->ifa_next) {
+		if (!is_v4(i))
+			continue;
+		struct ipaddr mask = v4_of(i->ifa_netmask);
+		struct ipnet own = {v4_of(i->ifa_addr),
+			(uint8_t)(96 + __builtin_popcount(ipaddr_to_v4(&mask)))};
+		found = overlap(&own, net);
+		if (found)
+			snprintf(ifname, IFNAMSIZ, "%s", i->ifa_name);
+	}
+	freeifaddrs(all);
+	return found;
+}
+
+static bool has_route_to(const struct ipnet *net, char ifname[static IFNAMSIZ])
+{
+	FILE *f = fopen("/proc/net/route", "re");
+	char line[256];
+	bool found = false;
+
+	if (!f)
+		return false;
+	while (!found && fgets(line, sizeof line, f)) {
+		uint32_t dst, mask;
+		if (sscanf(line, "%15s %" SCNx32 " %*x %*x %*u %*u %*u %" SCNx32, ifname, &dst,
+			    &mask) != 3 ||
+			mask == 0)
+			continue;
+		struct ipnet to = {ipaddr_v4(ntohl(dst)), (uint8_t)(96 + __builtin_popcount(mask))};
+		found = overlap(&to, net);
+	}
+	fclose(f);
+	return found;
+}
+
+bool kernel_uses(const struct ipnet *net, char ifname[static IFNAMSIZ])
+{
+	return has_address_in(net, ifname) || has_route_to(net, ifname);
+}
+
 bool kernel_forwards(const char *ifname)
 {
 	char path[sizeof "/proc/sys/net/ipv4/conf//forwarding" + IFNAMSIZ];

@@ -24,6 +24,9 @@ bool kernel_gateway(const char *ifname, struct ipaddr *out);
 /* The interface of the IPv4 default route with the lowest metric, if there is one. */
 bool kernel_default_iface(char out[static IFNAMSIZ]);
 
+/* Whether an address or route of the kernel's (other than the default) lies in `net` or around it. */
+bool kernel_uses(const struct ipnet *net, char ifname[static IFNAMSIZ]);
+
 /* Whether net.ipv4.conf.IFNAME.forwarding is on. */
 bool kernel_forwards(const char *ifname);
 
