@@ -261,6 +261,7 @@ void engine_stop(struct engine *e)
 	close_fd(&e->data.fd);
 	close_fd(&e->dgrams.fd);
 	resolver_close(e);
+	watch_mend(e);
 	if (e->stack) {
 		stack_abort_all(e->stack, e->now);
 		loop_run_events(e);

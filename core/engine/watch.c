@@ -415,6 +415,12 @@ nsec watch_deadline(const struct engine *e)
 	return at;
 }
 
+void watch_mend(struct engine *e)
+{
+	if (e->watch && e->watch->rules.on)
+		clear_rules(e);
+}
+
 void watch_close(struct engine *e)
 {
 	if (!e->watch)

@@ -37,6 +37,9 @@ struct client_watch {
 
 /* Of the engine; NULL: no memory. */
 struct watch *watch_open(void);
+/* Ends the rules: what is sent at the very end is not for them. */
+void watch_mend(struct engine *e);
+
 void watch_close(struct engine *e);
 
 void watch_client_init(struct client_watch *c);

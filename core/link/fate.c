@@ -14,7 +14,7 @@ static uint64_t mix(uint64_t x)
 
 static uint64_t draw(const struct fate_of *of, unsigned purpose)
 {
-	uint64_t who = (uint64_t)of->ordinal << 32 | of->rule << 8 | of->out;
+	uint64_t who = (uint64_t)of->ordinal << 32 | of->rule << 8 | of->bare << 1 | of->out;
 
 	return mix(mix(mix(of->seed) ^ who) ^ mix(of->nth << 8 | purpose));
 }

@@ -16,8 +16,9 @@
 struct fate_of {
 	uint64_t seed;
 	unsigned rule;
-	uint32_t ordinal; /* of the conversation: the how-manieth since the spec came into force */
+	uint32_t ordinal; /* of the conversation: the how-manieth of its kind since the spec came */
 	bool out;
+	bool bare;    /* of TCP, and carries nothing: counted apart */
 	uint64_t nth; /* segment of this direction */
 };
 

@@ -3,13 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { KIND_SHIFT = 28 };
+
 void flows_init(struct flows *t)
 {
 	for (unsigned i = 0; i < FLOWS_BUCKETS; i++)
 		list_init(&t->bucket[i]);
 	list_init(&t->by_age);
 	t->n = 0;
-	t->ordinal = 0;
+	memset(t->count, 0, sizeof t->count);
 }
 
 static void drop(struct flows *t, struct flow *f)
@@ -24,7 +26,7 @@ void flows_clear(struct flows *t)
 {
 	for (struct list *l; (l = list_first(&t->by_age));)
 		drop(t, LIST_ENTRY(l, struct flow, by_age));
-	t->ordinal = 0;
+	memset(t->count, 0, sizeof t->count);
 }
 
 static struct flow *look_up(struct flows *t, const struct flow_key *key)
@@ -38,7 +40,7 @@ static struct flow *look_up(struct flows *t, const struct flow_key *key)
 	return NULL;
 }
 
-void flows_renew(struct flows *t, struct flow *f, nsec now)
+void flows_renew(struct flows *t, struct flow *f, enum flow_kind kind, nsec now)
 {
 	struct list bucket = f->bucket, by_age = f->by_age;
 	struct flow_key key = f->key;
@@ -47,13 +49,13 @@ void flows_renew(struct flows *t, struct flow *f, nsec now)
 	f->bucket = bucket;
 	f->by_age = by_age;
 	f->key = key;
-	f->ordinal = t->ordinal++;
+	f->ordinal = (uint32_t)kind << KIND_SHIFT | (t->count[kind]++ & ((1u << KIND_SHIFT) - 1));
 	f->fresh = true;
 	f->began = now;
 	f->blackhole_from = f->window_from = NSEC_NEVER;
 }
 
-struct flow *flows_get(struct flows *t, const struct flow_key *key, nsec now)
+struct flow *flows_get(struct flows *t, const struct flow_key *key, enum flow_kind kind, nsec now)
 {
 	struct flow *f = look_up(t, key);
 
@@ -69,7 +71,7 @@ struct flow *flows_get(struct flows *t, const struct flow_key *key, nsec now)
 	if (!f)
 		return NULL;
 	f->key = *key;
-	flows_renew(t, f, now);
+	flows_renew(t, f, kind, now);
 	list_init(&f->bucket);
 	list_init(&f->by_age);
 	list_append(&t->bucket[flow_hash(key) % FLOWS_BUCKETS], &f->bucket);

@@ -128,17 +128,34 @@ static bool impairs_out(const struct impair_rule *r)
 	return r->direction != IMPAIR_IN && impair_rule_is_of_frames(r);
 }
 
+static enum flow_kind kind_of(const struct flow_view *v)
+{
+	bool begins = (v->flags & (TH_SYN | TH_ACK)) == TH_SYN;
+
+	switch (v->key.protocol) {
+	case 0:
+		return FLOW_NOT_IP;
+	case IP_PROTO_TCP:
+		return begins ? FLOW_TCP : FLOW_TCP_STRAY;
+	case IP_PROTO_UDP:
+		return FLOW_UDP;
+	default:
+		return FLOW_OTHER_IP;
+	}
+}
+
 /* False: no memory for it, and the frame passes. */
 static bool find_flow(struct impair *m, struct passing *p, struct fault_io *io)
 {
-	struct flow *f = flows_get(&m->flows, &p->view.key, p->now);
+	enum flow_kind kind = kind_of(&p->view);
+	struct flow *f = flows_get(&m->flows, &p->view.key, kind, p->now);
 
 	p->flow = f;
 	if (!f)
 		return false;
-	if ((p->view.flags & (TH_SYN | TH_ACK)) == TH_SYN) {
-		if (f->has_isn && !seq_eq(f->isn, p->view.seq))
-			flows_renew(&m->flows, f, p->now);
+	if (kind == FLOW_TCP) {
+		if (!f->fresh && !(f->has_isn && seq_eq(f->isn, p->view.seq)))
+			flows_renew(&m->flows, f, kind, p->now);
 		f->has_isn = true;
 		f->isn = p->view.seq;
 	}
@@ -280,6 +297,17 @@ static void deal(struct impair *m, struct passing *p, unsigned rule, const struc
 	hold(m, p->way, twin, rule, at);
 }
 
+static bool is_bare(const struct flow_view *v)
+{
+	return v->key.protocol == IP_PROTO_TCP && v->payload && v->end == v->payload &&
+	       !(v->flags & (TH_SYN | TH_FIN));
+}
+
+static struct flow_lane *lane_of(const struct passing *p)
+{
+	return &p->flow->lane[p->way][is_bare(&p->view)];
+}
+
 static struct fate next_fate(
 	const struct impair *m, const struct passing *p, unsigned rule, uint64_t nth, bool *bad)
 {
@@ -287,6 +315,7 @@ static struct fate next_fate(
 		.rule = rule,
 		.ordinal = p->flow->ordinal,
 		.out = p->way == OUT,
+		.bare = is_bare(&p->view),
 		.nth = nth};
 
 	return fate_draw(&m->spec.rule[rule], &of, bad);
@@ -301,12 +330,13 @@ static bool is_plain(const struct fate *f)
 static bool stays_whole(const struct impair *m, const struct passing *p, unsigned rule)
 {
 	const struct impair_rule *r = &m->spec.rule[rule];
-	bool bad = p->flow->bad[p->way] & 1u << rule;
+	const struct flow_lane *lane = lane_of(p);
+	bool bad = lane->bad & 1u << rule;
 
 	if (r->jitter || r->rate || r->slot_max || r->truncate_udp)
 		return false;
 	for (size_t i = 0; i < p->segments; i++) {
-		struct fate f = next_fate(m, p, rule, p->flow->nth[p->way] + i, &bad);
+		struct fate f = next_fate(m, p, rule, lane->nth + i, &bad);
 		if (!is_plain(&f))
 			return false;
 	}
@@ -316,11 +346,12 @@ static bool stays_whole(const struct impair *m, const struct passing *p, unsigne
 /* The fate of the next segment of the conversation, which is passed. */
 static struct fate take_fate(const struct impair *m, const struct passing *p, unsigned rule)
 {
-	uint32_t *bits = &p->flow->bad[p->way], mask = 1u << rule;
-	bool bad = *bits & mask;
-	struct fate f = next_fate(m, p, rule, p->flow->nth[p->way]++, &bad);
+	struct flow_lane *lane = lane_of(p);
+	uint32_t mask = 1u << rule;
+	bool bad = lane->bad & mask;
+	struct fate f = next_fate(m, p, rule, lane->nth++, &bad);
 
-	*bits = bad ? *bits | mask : *bits & ~mask;
+	lane->bad = bad ? lane->bad | mask : lane->bad & ~mask;
 	return f;
 }
 
@@ -482,7 +513,7 @@ static int im_send(struct link *l, const struct tx_frame *f, nsec now)
 	}
 	int err = m->inner->ops->send(m->inner, &copy, now);
 	if (err == -EAGAIN && p.flow && m->stats.seen > seen) {
-		p.flow->nth[OUT] -= p.segments;
+		lane_of(&p)->nth -= p.segments;
 		m->stats.seen = seen;
 	}
 	release(m, now);

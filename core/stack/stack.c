@@ -37,7 +37,7 @@ struct stack *stack_new(
 	loop_init(s);
 	igmp_init(s);
 	dgram_init(s);
-	if (tcp_table_init(s) < 0) {
+	if (tcp_table_init(s, now) < 0) {
 		free(s);
 		return NULL;
 	}

@@ -22,7 +22,11 @@ struct tcp_port {
 	uint16_t number;
 };
 
-int tcp_table_init(struct stack *s)
+/*
+ * Ports go on with the clock: a stack with the secret of the one before it (equal seeds, the same
+ * address) does not meet what that one's peers still remember.
+ */
+int tcp_table_init(struct stack *s, nsec now)
 {
 	struct tcp_table *tt = &s->tcp;
 
@@ -32,6 +36,7 @@ int tcp_table_init(struct stack *s)
 	list_init(&tt->dead);
 	list_init(&tt->time_wait);
 	list_init(&tt->spare);
+	tt->port_counter = (uint32_t)(now / (100 * MSEC));
 	tt->nbuckets = CONN_BUCKETS_MIN;
 	tt->conn = malloc(tt->nbuckets * sizeof *tt->conn);
 	tt->port = malloc(PORT_BUCKETS * sizeof *tt->port);

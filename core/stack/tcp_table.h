@@ -39,7 +39,7 @@ struct tcp_table {
 	uint32_t port_counter; /* RFC 6056 §3.3.3: next_ephemeral */
 };
 
-int tcp_table_init(struct stack *s); /* 0 or -ENOMEM */
+int tcp_table_init(struct stack *s, nsec now); /* 0 or -ENOMEM */
 void tcp_table_free(struct stack *s);
 
 /* Sends what is due and is called by stack_poll after the timers. */

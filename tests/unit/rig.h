@@ -77,7 +77,7 @@ struct rig {
 
 /* --- TCP, as far as these tests need one --- */
 
-__attribute__((weak)) int tcp_table_init(struct stack *s)
+__attribute__((weak)) int tcp_table_init(struct stack *s, nsec now)
 {
 	return 0;
 }

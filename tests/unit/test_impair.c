@@ -296,6 +296,44 @@ static void the_same_seed_does_the_same_to_the_byte(void **state)
 	end(&c);
 }
 
+/* Which of five data segments are lost, as bits, with so many bare ACKs among them. */
+static unsigned lost_among(unsigned acks, unsigned strays)
+{
+	struct bench b = bench("loss=40%", 7);
+	unsigned lost = 0;
+
+	for (unsigned i = 0; i < strays; i++) {
+		struct tx_frame f;
+		wire_tcp(&f, TH_ACK, i, 1, 0, 0);
+		f.head[f.head_at + 14 + 20] ^= (uint8_t)(i + 1); /* another source port */
+		assert_int_equal(b.link->ops->send(b.link, &f, b.now), 0);
+	}
+	struct tx_frame syn;
+	wire_tcp(&syn, TH_SYN, UINT32_MAX, 0, 0, 0);
+	assert_int_equal(b.link->ops->send(b.link, &syn, b.now), 0);
+	for (uint32_t i = 0; i < 5; i++) {
+		for (unsigned k = 0; k < acks; k++)
+			send_segment(&b, i * MSS, 0, 0);
+		unsigned before = b.wire->nsent;
+		send_segment(&b, i * MSS, MSS, 0);
+		lost |= (b.wire->nsent == before) << i;
+	}
+	end(&b);
+	return lost;
+}
+
+static void the_number_of_acks_and_strays_changes_no_fate_of_data(void **state)
+{
+	unsigned lost = lost_among(0, 0);
+
+	assert_int_not_equal(lost, 0);
+	assert_int_not_equal(lost, 31);
+	assert_int_equal(lost_among(1, 0), lost);
+	assert_int_equal(lost_among(3, 0), lost);
+	assert_int_equal(lost_among(0, 1), lost);
+	assert_int_equal(lost_among(2, 3), lost);
+}
+
 static void super_segments_do_not_change_fates(void **state)
 {
 	struct bench a = bench("loss=5% duplicate=3% corrupt=1%", 9), b = bench("loss=5% duplicate=3% corrupt=1%", 9);
@@ -485,6 +523,7 @@ int main(void)
 		cmocka_unit_test(slots_gather_frames),
 		cmocka_unit_test(the_same_seed_does_the_same_to_the_byte),
 		cmocka_unit_test(super_segments_do_not_change_fates),
+		cmocka_unit_test(the_number_of_acks_and_strays_changes_no_fate_of_data),
 		cmocka_unit_test(a_super_segment_to_which_nothing_happens_stays_whole),
 		cmocka_unit_test(the_first_rule_that_matches_decides),
 		cmocka_unit_test(a_full_link_is_the_stacks_to_deal_with_and_changes_no_fate),
