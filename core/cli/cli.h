@@ -6,6 +6,7 @@
 #define TEECEE_CLI_CLI_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "core/ipc/settings.h"
 
@@ -22,21 +23,52 @@ int cli_stat(int argc, char **argv);
 int cli_ladder(int argc, char **argv);
 int cli_nat(int argc, char **argv);
 
+/* An option of a command's own. */
+struct cli_option {
+	const char *name;
+	char letter;       /* 0: none */
+	const char *value; /* NULL: it takes none, and sets the bool at `flag` of the context */
+	const char *text;
+	size_t flag;
+	const char *expected; /* "should be …", with an example */
+	/* Takes the value: 0, or where it is wrong (1: at its first character). */
+	size_t (*take)(void *ctx, const char *value);
+};
+
+/* What a command is told on its command line: the source of its --help and of its parsing. */
+struct cli_spec {
+	const char *name;
+	const char *usage; /* behind "teecee NAME " */
+	const char *about; /* whole lines */
+	bool settings;     /* it knows the option of every TEECEE_* variable, and -v */
+	bool words;        /* it takes words that are no options */
+	const struct cli_option *own;
+	size_t nown;
+	void (*more)(void); /* prints more help, in front of the options; or NULL */
+	const char *end;    /* whole lines, behind them */
+};
+
 struct cli_options {
 	struct settings settings; /* environment and options together, interface resolved */
 	bool verbose;
-	bool help; /* --help was asked: nothing else is filled */
-	int first; /* index in argv of the first word that is not an option */
+	int first;  /* index in argv of the first word that is not an option */
+	int status; /* when there is nothing left to do */
 };
 
 /*
- * Takes the options that every subcommand knows (-i, --ip, …) into the environment, where they
- * replace the variables of the same meaning, and loads the settings. False: one line has said what
- * is wrong.
+ * Takes the options into `ctx` and, those that stand for a variable, into the environment, where
+ * they replace it; and loads the settings. False: the command ends with o->status, for its help was
+ * asked and is printed, or one line has said what is wrong.
  */
-bool cli_options(struct cli_options *o, int argc, char **argv);
+bool cli_options(
+	struct cli_options *o, const struct cli_spec *spec, void *ctx, int argc, char **argv);
 
-/* Prints the options, one line each. */
-void cli_print_options(void);
+/* The option that stands for a variable: "ip" for TEECEE_IP. */
+enum { CLI_NAME_LEN = 32 };
+void cli_option_of(const char *variable, char out[static CLI_NAME_LEN]);
+
+/* A decimal number within bounds, for struct cli_option's take. */
+size_t cli_number(const char *text, unsigned long long min, unsigned long long max,
+	unsigned long long *out);
 
 #endif

@@ -1,6 +1,7 @@
 #include "core/cli/dial.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 
 #include "core/cli/cli.h"
 
-enum { ANSWER_WAIT_S = 5, NAME_LINE_MAX = 512 };
+enum { ANSWER_WAIT_S = 5, STOP_WAIT_MS = 5000, NAME_LINE_MAX = 512 };
 
 static int connect_engine(const struct settings *s)
 {
@@ -88,6 +89,21 @@ int dial_attach(int fd, const struct ipc_attach *m, struct ipc_result *r)
 
 	if (passed >= 0)
 		close(passed);
+	return err;
+}
+
+int dial_stop(const struct settings *s)
+{
+	struct ipc_header stop = ipc_header(IPC_STOP, sizeof stop);
+	int fd = dial(s);
+
+	if (fd < 0)
+		return fd == -ENOENT ? -ECONNREFUSED : fd;
+	struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+	ssize_t n = ipc_send_fd(fd, &stop, sizeof stop, -1, 0);
+	/* It has ended when its side of the channel is closed. */
+	int err = n < 0 ? (int)n : poll(&p, 1, STOP_WAIT_MS) > 0 ? 0 : -ETIMEDOUT;
+	close(fd);
 	return err;
 }
 

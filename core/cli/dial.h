@@ -19,6 +19,12 @@ int dial(const struct settings *s);
 /* An ATTACH that needs no fd: 0 or -errno, with the engine's words in r->text. */
 int dial_attach(int fd, const struct ipc_attach *m, struct ipc_result *r);
 
+/*
+ * Ends the engine of these settings and waits for that: its files are written, its address is free.
+ * 0, -ECONNREFUSED when there is none, -ETIMEDOUT, or another -errno.
+ */
+int dial_stop(const struct settings *s);
+
 /* The engines of this network namespace that are ours: calls `fn` for each; their number. */
 unsigned dial_each(void (*fn)(int fd, const struct settings *s, void *ctx), void *ctx);
 

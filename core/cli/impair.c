@@ -10,24 +10,28 @@
 #include "core/cli/cli.h"
 #include "core/cli/dial.h"
 
-static int help(void)
+static void words(void)
 {
 	const char *example, *meaning;
 
-	printf("usage: teecee impair [OPTIONS] RULES | show | clear\n\n"
-	       "RULES are separated by semicolons, what a rule says by blanks; the first that matches "
-	       "a frame is its own.\n"
-	       "For example: \"out delay=20ms loss=2%%; match='udp port 53' loss=100%%\".\n\n"
-	       "  %-24s %s\n",
-		"in, out, both (default)", "which way; for faults, whose bytes count (received)");
+	printf("  %-27s %s\n", "in, out, both (default)",
+		"which way; for faults, whose bytes count (received)");
 	for (unsigned i = 0; impair_word(i, &example, &meaning); i++)
-		printf("  %-24s %s\n", example, meaning);
+		printf("  %-27s %s\n", example, meaning);
 	printf("\n");
-	cli_print_options();
-	printf("\nteecee-impair(5) says more. The exit status is 0 when done, 1 when there is no "
-	       "engine.\n");
-	return fflush(stdout) ? EXIT_OURS : 0;
 }
+
+static const struct cli_spec spec = {
+	.name = "impair",
+	.usage = "[OPTIONS] RULES | show | clear",
+	.about = "RULES are separated by semicolons, what a rule says by blanks; the first that matches "
+		 "a frame is its own.\n"
+		 "For example: \"out delay=20ms loss=2%; match='udp port 53' loss=100%\".\n",
+	.settings = true,
+	.words = true,
+	.more = words,
+	.end = "teecee-impair(5) says more. The exit status is 0 when done, 1 when there is no engine.\n",
+};
 
 /* The words of the command line are one spec. */
 static bool join(char out[static IPC_SPEC_LEN], char **words)
@@ -70,10 +74,8 @@ int cli_impair(int argc, char **argv)
 	char error[IMPAIR_ERROR_LEN];
 	struct impairment rules;
 
-	if (!cli_options(&o, argc, argv))
-		return EXIT_OURS;
-	if (o.help)
-		return help();
+	if (!cli_options(&o, &spec, NULL, argc, argv))
+		return o.status;
 	if (o.first == argc || !join(m.text, argv + o.first)) {
 		log_line("impair: which rules? (teecee impair --help)");
 		return EXIT_OURS;

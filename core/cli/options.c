@@ -1,3 +1,8 @@
+/*
+ * The options of every subcommand, taken and told from one table each: a command's own, and the
+ * settings' table of variables, each of which has an option of the same name.
+ */
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -9,106 +14,207 @@
 #include "core/base/log.h"
 #include "core/cli/cli.h"
 
-/* An option is a variable of the environment under another name. */
-static const struct cli_option {
-	const char *name;
-	char letter; /* 0: none */
-	const char *variable, *value, *text;
-} options[] = {
-	{"iface", 'i', "TEECEE_IFACE", "IFACE",
-		"the interface (default: that of the default route)"},
-	{"ip", 0, "TEECEE_IP", "A.B.C.D/LEN",
-		"our address there, or auto (default): a free one is found"},
-	{"gateway", 0, "TEECEE_GATEWAY", "A.B.C.D",
-		"the way out (default: the interface's default route)"},
-	{"mac", 0, "TEECEE_MAC", "MAC", "own (default), nic, or an address"},
-	{"link", 0, "TEECEE_LINK", "DRIVER", "auto (default), packet, pcap or tap"},
-	{"mtu", 0, "TEECEE_MTU", "BYTES", "IP bytes per packet (default: the interface's)"},
-	{"idle", 0, "TEECEE_IDLE", "SECONDS",
-		"how long the engine stays after the last socket (default 30)"},
-	{"pcap", 'p', "TEECEE_PCAP", "FILE", "write every frame there, as pcapng"},
-	{"pcap-filter", 0, "TEECEE_PCAP_FILTER", "FILTER", "only these, in pcap syntax"},
-	{"pcap-rotate", 0, "TEECEE_PCAP_ROTATE", "SIZE,N", "go on in FILE.1, FILE.2 …, N files in all"},
-	{"trace", 0, "TEECEE_TRACE", "FILE", "a line per segment; -: on stderr"},
-	{"impair", 0, "TEECEE_IMPAIR", "RULES", "break the network: teecee impair --help"},
-	{"seed", 0, "TEECEE_SEED", "N", "equal seeds, equal runs"},
+/* Variables whose option has a letter as well. */
+static const struct {
+	const char *variable;
+	char letter;
+} letters[] = {{"TEECEE_IFACE", 'i'}, {"TEECEE_PCAP", 'p'}};
+
+/* What getopt returns for a long option: OWN + i, or VARIABLE + i. */
+enum {
+	OWN_MAX = 16,
+	OWN = 256,
+	VARIABLE = OWN + OWN_MAX,
+	TABLE_LEN = OWN_MAX + SETTINGS_VARIABLES + 3
 };
 
-enum { OPT_FIRST = 256, OPT_HELP = OPT_FIRST + ARRAY_LEN(options) };
+struct table {
+	struct option option[TABLE_LEN];
+	char name[SETTINGS_VARIABLES][CLI_NAME_LEN];
+	char letters[3 * TABLE_LEN];
+};
 
-static void fill_long(struct option out[static ARRAY_LEN(options) + 3])
+static char letter_of(const char *variable)
+{
+	for (size_t i = 0; i < ARRAY_LEN(letters); i++)
+		if (strcmp(letters[i].variable, variable) == 0)
+			return letters[i].letter;
+	return 0;
+}
+
+void cli_option_of(const char *variable, char out[static CLI_NAME_LEN])
+{
+	const char *from = variable + strlen("TEECEE_");
+	size_t n = 0;
+
+	for (; n < CLI_NAME_LEN - 1 && from[n]; n++)
+		out[n] = from[n] == '_' ? '-' : (char)tolower((unsigned char)from[n]);
+	out[n] = '\0';
+}
+
+static void add_letter(struct table *t, char letter, bool has_value)
+{
+	size_t n = strlen(t->letters);
+
+	if (letter)
+		snprintf(t->letters + n, sizeof t->letters - n, "%c%s", letter,
+			has_value ? ":" : "");
+}
+
+static void fill(struct table *t, const struct cli_spec *spec)
 {
 	size_t n = 0;
 
-	for (; n < ARRAY_LEN(options); n++)
-		out[n] = (struct option){
-			options[n].name, required_argument, NULL, (int)(OPT_FIRST + n)};
-	out[n++] = (struct option){"verbose", no_argument, NULL, 'v'};
-	out[n++] = (struct option){"help", no_argument, NULL, OPT_HELP};
-	out[n] = (struct option){0};
+	memset(t, 0, sizeof *t);
+	snprintf(t->letters, sizeof t->letters, "+:h%s", spec->settings ? "v" : "");
+	for (size_t i = 0; i < spec->nown && i < OWN_MAX; i++) {
+		const struct cli_option *o = &spec->own[i];
+		t->option[n++] = (struct option){
+			o->name, o->value ? required_argument : no_argument, NULL, (int)(OWN + i)};
+		add_letter(t, o->letter, o->value);
+	}
+	for (unsigned i = 0; spec->settings && i < SETTINGS_VARIABLES; i++) {
+		const char *name = settings_variable(i)->name;
+		cli_option_of(name, t->name[i]);
+		t->option[n++] =
+			(struct option){t->name[i], required_argument, NULL, (int)(VARIABLE + i)};
+		add_letter(t, letter_of(name), true);
+	}
+	if (spec->settings)
+		t->option[n++] = (struct option){"verbose", no_argument, NULL, 'v'};
+	t->option[n] = (struct option){"help", no_argument, NULL, 'h'};
 }
 
-static const struct cli_option *find(int c)
+static const struct cli_option *find_own(const struct cli_spec *spec, int c)
 {
-	for (size_t i = 0; i < ARRAY_LEN(options); i++)
-		if (c == (int)(OPT_FIRST + i) || (options[i].letter && c == options[i].letter))
-			return &options[i];
+	for (size_t i = 0; i < spec->nown; i++)
+		if (c == (int)(OWN + i) || (spec->own[i].letter && c == spec->own[i].letter))
+			return &spec->own[i];
 	return NULL;
 }
 
-/* One option found by getopt: false when it is none of ours. */
-static bool take(struct cli_options *o, int c, const char *command, const char *word)
+static const struct settings_variable *find_variable(const struct cli_spec *spec, int c)
 {
-	const struct cli_option *option = find(c);
+	for (unsigned i = 0; spec->settings && i < SETTINGS_VARIABLES; i++) {
+		const struct settings_variable *v = settings_variable(i);
+		if (c == (int)(VARIABLE + i) || (c < OWN && c == letter_of(v->name)))
+			return v;
+	}
+	return NULL;
+}
 
+static bool take_own(const struct cli_spec *spec, const struct cli_option *option, void *ctx)
+{
+	if (!option->value) {
+		*(bool *)((char *)ctx + option->flag) = true;
+		return true;
+	}
+	size_t at = option->take(ctx, optarg);
+	if (at)
+		log_line("%s: --%s=%.64s: position %zu, \"%.32s\": should be %s", spec->name,
+			option->name, optarg, at, optarg + at - 1, option->expected);
+	return at == 0;
+}
+
+/* One option found by getopt; false: a line has said what is wrong with it. */
+static bool take(
+	struct cli_options *o, const struct cli_spec *spec, void *ctx, int c, const char *word)
+{
+	const struct cli_option *own = find_own(spec, c);
+	const struct settings_variable *variable = own ? NULL : find_variable(spec, c);
+
+	if (own)
+		return take_own(spec, own, ctx);
 	if (c == 'v')
 		o->verbose = true;
-	else if (c == OPT_HELP)
-		o->help = true;
-	else if (option && setenv(option->variable, optarg, 1) < 0)
-		log_line("%s", strerror(errno));
-	else if (!option)
+	else if (!variable)
 		log_line("%s: %s is not an option, or its value is missing (teecee %s --help)",
-			command, word, command);
-	return c == 'v' || c == OPT_HELP || option;
+			spec->name, word, spec->name);
+	else if (setenv(variable->name, optarg, 1) < 0)
+		log_line("%s", strerror(errno));
+	return c == 'v' || variable;
 }
 
-bool cli_options(struct cli_options *o, int argc, char **argv)
+static void print_option(char letter, const char *name, const char *value, const char *text)
 {
-	struct option table[ARRAY_LEN(options) + 3];
-	char error[SETTINGS_ERROR_LEN];
-	int c;
+	char left[64];
 
-	memset(o, 0, sizeof *o);
-	fill_long(table);
+	snprintf(left, sizeof left, "%c%c%s --%s %s", letter ? '-' : ' ', letter ? letter : ' ',
+		letter ? "," : " ", name, value ? value : "");
+	printf("  %-27s %s\n", left, text);
+}
+
+static int help(const struct cli_spec *spec)
+{
+	char name[CLI_NAME_LEN];
+
+	printf("usage: teecee %s %s\n\n%s\n", spec->name, spec->usage, spec->about);
+	if (spec->more)
+		spec->more();
+	for (size_t i = 0; i < spec->nown; i++)
+		print_option(spec->own[i].letter, spec->own[i].name, spec->own[i].value,
+			spec->own[i].text);
+	for (unsigned i = 0; spec->settings && i < SETTINGS_VARIABLES; i++) {
+		const struct settings_variable *v = settings_variable(i);
+		cli_option_of(v->name, name);
+		print_option(letter_of(v->name), name, v->value, v->text);
+	}
+	if (spec->settings)
+		print_option('v', "verbose", NULL, "say what is used");
+	print_option('h', "help", NULL, "this text");
+	printf("\n%s", spec->end);
+	return fflush(stdout) ? EXIT_OURS : 0;
+}
+
+static bool load(struct cli_options *o)
+{
+	char error[SETTINGS_ERROR_LEN];
+
+	if (settings_load(&o->settings, environ, error) == 0 &&
+		settings_resolve(&o->settings, error) == 0)
+		return true;
+	log_line("%s", error);
+	return false;
+}
+
+bool cli_options(
+	struct cli_options *o, const struct cli_spec *spec, void *ctx, int argc, char **argv)
+{
+	struct table table;
+	int c, at;
+
+	*o = (struct cli_options){.status = EXIT_OURS};
+	fill(&table, spec);
 	opterr = 0;
 	optind = 1;
-	for (;;) {
-		int at = optind;
-		if ((c = getopt_long(argc, argv, "+:i:p:v", table, NULL)) < 0)
-			break;
-		if (!take(o, c, argv[0], argv[at]))
+	while (at = optind, (c = getopt_long(argc, argv, table.letters, table.option, NULL)) >= 0) {
+		if (c == 'h') {
+			o->status = help(spec);
 			return false;
-		if (o->help)
-			return true;
+		}
+		if (!take(o, spec, ctx, c, argv[at]))
+			return false;
 	}
 	o->first = optind;
-	if (settings_load(&o->settings, environ, error) < 0 ||
-		settings_resolve(&o->settings, error) < 0) {
-		log_line("%s", error);
+	if (!spec->words && o->first < argc) {
+		log_line("%s: %s: only options are expected (teecee %s --help)", spec->name,
+			argv[o->first], spec->name);
 		return false;
 	}
-	return true;
+	return !spec->settings || load(o);
 }
 
-void cli_print_options(void)
+size_t cli_number(
+	const char *text, unsigned long long min, unsigned long long max, unsigned long long *out)
 {
-	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
-		char letter[] = "-?, ", left[32];
-		letter[1] = options[i].letter;
-		snprintf(left, sizeof left, "%s--%s %s", options[i].letter ? letter : "    ",
-			options[i].name, options[i].value);
-		printf("  %-26s %s\n", left, options[i].text);
-	}
-	printf("  -v, --verbose              say what is used\n");
+	size_t digits = strspn(text, "0123456789");
+
+	if (digits == 0 || text[digits])
+		return digits + 1;
+	errno = 0;
+	unsigned long long v = strtoull(text, NULL, 10);
+	if (errno || v < min || v > max)
+		return 1;
+	*out = v;
+	return 0;
 }

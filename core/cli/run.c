@@ -14,18 +14,64 @@
 #include "core/base/log.h"
 #include "core/cli/cli.h"
 #include "core/cli/preloadable.h"
+#include "core/cli/repeat.h"
 #include "core/host/host.h"
 
-static int help(void)
+struct run {
+	struct repeat repeat;
+	bool fresh;
+};
+
+static size_t take_times(void *ctx, const char *value)
 {
-	printf("usage: teecee run [OPTIONS] [--] PROGRAM [ARGUMENTS]\n\n"
-	       "Runs PROGRAM on our own TCP/IP stack, with an address of its own on the LAN.\n\n");
-	cli_print_options();
-	printf("\nEach option stands for a TEECEE_* variable. The exit status is the program's; "
-	       "125: teecee's own\n"
-	       "fault, 126: the program cannot be run or preloaded, 127: it is not there.\n");
-	return fflush(stdout) ? EXIT_OURS : 0;
+	struct run *r = ctx;
+
+	return cli_number(value, 1, 1000000, &r->repeat.times);
 }
+
+static size_t take_timeout(void *ctx, const char *value)
+{
+	struct run *r = ctx;
+
+	return cli_number(value, 1, 86400, &r->repeat.timeout_s);
+}
+
+static size_t take_keep(void *ctx, const char *value)
+{
+	struct run *r = ctx;
+
+	r->repeat.keep = value;
+	return !*value;
+}
+
+static const struct cli_option own[] = {
+	{"repeat", 0, "N", "run it N times, and tell which runs failed", .take = take_times,
+		.expected = "a number from 1 to 1000000, as in --repeat 100"},
+	{"vary-seed", 0, NULL, "each time with the next seed",
+		.flag = offsetof(struct run, repeat.vary_seed)},
+	{"timeout", 0, "SECONDS", "a run that takes longer has failed", .take = take_timeout,
+		.expected = "a number of seconds from 1 to 86400, as in --timeout 30"},
+	{"keep", 0, "DIR", "where what is left of failed runs goes (default: teecee-repeat.*)",
+		.take = take_keep, .expected = "a directory, as in --keep failures"},
+	{"fresh", 0, NULL, "end the engine of this address first, unless others use it",
+		.flag = offsetof(struct run, fresh)},
+};
+
+static const struct cli_spec spec = {
+	.name = "run",
+	.usage = "[OPTIONS] [--] PROGRAM [ARGUMENTS]",
+	.about = "Runs PROGRAM on our own TCP/IP stack, with an address of its own on the LAN.\n",
+	.settings = true,
+	.words = true,
+	.own = own,
+	.nown = ARRAY_LEN(own),
+	.end = "What stands for a TEECEE_* variable has its name. The exit status is the "
+	       "program's; "
+	       "125: teecee's own\n"
+	       "fault, 126: the program cannot be run or preloaded, 127: it is not there. With "
+	       "--repeat: 0 when all runs\n"
+	       "succeeded, 1 when one failed.\n",
+};
 
 /* The library lies beside the command (in the build tree) or in ../lib (installed). */
 static bool find_library(char path[static PATH_MAX])
@@ -127,19 +173,49 @@ static bool begin_capture(const char *path)
 	return ours;
 }
 
+/* What makes no sense together: one line about it. */
+static bool is_consistent(const struct run *r, const struct settings *s)
+{
+	const struct repeat *p = &r->repeat;
+
+	if (!p->times && (p->vary_seed || p->timeout_s || p->keep))
+		log_line("run: --%s goes with --repeat, as in --repeat 100 --%s",
+			p->vary_seed   ? "vary-seed"
+			: p->timeout_s ? "timeout"
+				       : "keep",
+			p->vary_seed   ? "vary-seed"
+			: p->timeout_s ? "timeout 30"
+				       : "keep failures");
+	else if (p->times && (s->pcap[0] || s->trace[0]))
+		log_line("run: each run of --repeat has a capture and a trace of its own: "
+			 "--keep DIR instead of %s",
+			s->pcap[0] ? "--pcap" : "--trace");
+	else
+		return true;
+	return false;
+}
+
+static int become(char **program)
+{
+	execvp(program[0], program);
+	log_line("%s: %s", program[0], strerror(errno));
+	return errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
+}
+
 int cli_run(int argc, char **argv)
 {
 	char library[PATH_MAX], path[PATH_MAX];
+	struct run r = {0};
 	struct cli_options o;
 
-	if (!cli_options(&o, argc, argv))
-		return EXIT_OURS;
-	if (o.help)
-		return help();
+	if (!cli_options(&o, &spec, &r, argc, argv))
+		return o.status;
 	if (o.first == argc) {
 		log_line("run: which program? (teecee run --help)");
 		return EXIT_OURS;
 	}
+	if (!is_consistent(&r, &o.settings))
+		return EXIT_OURS;
 	char **program = argv + o.first;
 	int status = find_program(program[0], path);
 	if (status)
@@ -149,7 +225,7 @@ int cli_run(int argc, char **argv)
 	if (o.verbose)
 		log_line("%s on %s, address %s, through %s", path, o.settings.iface,
 			o.settings.ip_spec, library);
-	execvp(program[0], program);
-	log_line("%s: %s", program[0], strerror(errno));
-	return errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
+	if ((r.fresh || r.repeat.times) && !engine_free(&o.settings))
+		return EXIT_OURS;
+	return r.repeat.times ? repeat(&r.repeat, &o, program) : become(program);
 }

@@ -3,7 +3,6 @@
  * and columns.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <linux/tcp.h>
 #include <stdio.h>
 #include <string.h>
@@ -191,16 +190,6 @@ static void show_engine(int fd, const struct settings *settings, void *ctx)
 	snapshot_close(&snap);
 }
 
-static int help(void)
-{
-	printf("usage: teecee ss [-i] [-s] [--json]\n\n"
-	       "Lists the sockets of every engine in this network namespace that is ours.\n\n"
-	       "  -i, --info     round trips, windows, retransmissions, in ss's words\n"
-	       "  -s, --summary  counts only\n"
-	       "      --json     a list of objects, with everything\n");
-	return fflush(stdout) ? EXIT_OURS : 0;
-}
-
 static void show_summary(const struct show *o)
 {
 	printf("Engines: %u\nTCP:   %u (estab %u, closed %u, timewait %u, listen %u)\nUDP:   %u\n",
@@ -208,26 +197,29 @@ static void show_summary(const struct show *o)
 		o->udp);
 }
 
+static const struct cli_option own[] = {
+	{"info", 'i', NULL, "round trips, windows, retransmissions, in ss's words",
+		.flag = offsetof(struct show, info)},
+	{"summary", 's', NULL, "counts only", .flag = offsetof(struct show, summary)},
+	{"json", 0, NULL, "a list of objects, with everything", .flag = offsetof(struct show, json)},
+};
+
+static const struct cli_spec spec = {
+	.name = "ss",
+	.usage = "[OPTIONS]",
+	.about = "Lists the sockets of every engine in this network namespace that is ours.\n",
+	.own = own,
+	.nown = ARRAY_LEN(own),
+	.end = "The exit status is 0, also when there is nothing to list.\n",
+};
+
 int cli_ss(int argc, char **argv)
 {
-	static const struct option options[] = {{"info", no_argument, NULL, 'i'},
-		{"summary", no_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'}, {0}};
 	struct show o = {0};
-	int c;
+	struct cli_options options;
 
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, "ish", options, NULL)) >= 0) {
-		if (c == 'h')
-			return help();
-		if (c == '?') {
-			log_line("ss: %s is not an option (teecee ss --help)", argv[optind - 1]);
-			return EXIT_OURS;
-		}
-		o.info |= c == 'i';
-		o.summary |= c == 's';
-		o.json |= c == 'j';
-	}
+	if (!cli_options(&options, &spec, &o, argc, argv))
+		return options.status;
 	if (o.json)
 		json_open(&o.j, NULL, '[');
 	else if (!o.summary)

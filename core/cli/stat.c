@@ -2,10 +2,10 @@
  * teecee stat: every counter of every engine by its name, those that are not zero unless all are
  * asked for.
  */
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/bytes.h"
 #include "core/base/log.h"
 #include "core/cli/cli.h"
 #include "core/cli/dial.h"
@@ -70,34 +70,27 @@ static void show_engine(int fd, const struct settings *settings, void *ctx)
 	snapshot_close(&snap);
 }
 
-static int help(void)
-{
-	printf("usage: teecee stat [-a] [--json]\n\n"
-	       "Prints the counters of every engine in this network namespace that is ours.\n\n"
-	       "  -a, --all   also those that are zero\n"
-	       "      --json  a list of objects, with all of them\n\n"
-	       "The exit status is 1 when no engine runs.\n");
-	return fflush(stdout) ? EXIT_OURS : 0;
-}
+static const struct cli_option own[] = {
+	{"all", 'a', NULL, "also those that are zero", .flag = offsetof(struct show, all)},
+	{"json", 0, NULL, "a list of objects, with all of them", .flag = offsetof(struct show, json)},
+};
+
+static const struct cli_spec spec = {
+	.name = "stat",
+	.usage = "[OPTIONS]",
+	.about = "Prints the counters of every engine in this network namespace that is ours.\n",
+	.own = own,
+	.nown = ARRAY_LEN(own),
+	.end = "The exit status is 1 when no engine runs.\n",
+};
 
 int cli_stat(int argc, char **argv)
 {
-	static const struct option options[] = {{"all", no_argument, NULL, 'a'},
-		{"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
 	struct show o = {0};
-	int c;
+	struct cli_options options;
 
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, "ah", options, NULL)) >= 0) {
-		if (c == 'h')
-			return help();
-		if (c == '?') {
-			log_line("stat: %s is not an option (teecee stat --help)", argv[optind - 1]);
-			return EXIT_OURS;
-		}
-		o.all |= c == 'a';
-		o.json |= c == 'j';
-	}
+	if (!cli_options(&options, &spec, &o, argc, argv))
+		return options.status;
 	if (o.json)
 		json_open(&o.j, NULL, '[');
 	unsigned n = dial_each(show_engine, &o);

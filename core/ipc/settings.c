@@ -280,34 +280,67 @@ static bool set_impair(struct settings *s, const char *v)
 }
 
 static const struct variable {
-	const char *name;
+	struct settings_variable say;
 	bool (*set)(struct settings *s, const char *value);
-	const char *expected;
 } variables[] = {
-	{"TEECEE_IFACE", set_iface, "the name of a network interface, at most 15 characters"},
-	{"TEECEE_IP", set_ip,
-		"a free host address of the LAN with its prefix length, as in 10.0.0.9/24, or "
-		"auto"},
-	{"TEECEE_GATEWAY", set_gateway, "an IPv4 address"},
-	{"TEECEE_MAC", set_mac, "own, nic or a unicast address as in 02:00:00:00:00:01"},
-	{"TEECEE_LINK", set_link, "auto, packet, pcap or tap"},
-	{"TEECEE_MTU", set_mtu, "a number from 576 to 65535"},
-	{"TEECEE_PROBE", set_probe, "fast or rfc"},
-	{"TEECEE_IDLE", set_idle, "a number of seconds from 0 to 86400"},
-	{"TEECEE_SEED", set_seed, "a number below 2^64"},
-	{"TEECEE_BYPASS", set_bypass,
-		"up to 32 prefixes, separated by commas, as in 10.0.0.0/8,192.0.2.1"},
-	{"TEECEE_DNS", set_dns,
-		"up to 4 IPv4 addresses, separated by commas, as in 10.0.0.1,192.0.2.1:5353"},
-	{"TEECEE_LOOPBACK", set_loopback, "auto, stack or host"},
-	{"TEECEE_ENGINE", set_engine, "a path of at most 255 characters"},
-	{"TEECEE_PCAP", set_pcap, "a path of at most 255 characters"},
-	{"TEECEE_PCAP_FILTER", set_pcap_filter, "a filter in pcap syntax of at most 255 characters"},
-	{"TEECEE_PCAP_ROTATE", set_pcap_rotate,
-		"a size and from 2 to 16 files, as in 100MiB,4"},
-	{"TEECEE_TRACE", set_trace, "a path of at most 255 characters, or - for stderr"},
-	{"TEECEE_IMPAIR", set_impair, "rules of at most 1023 characters, as in loss=2%"},
+	{{"TEECEE_IFACE", "IFACE", "the interface (default: that of the default route)",
+		 "the name of a network interface, at most 15 characters"},
+		set_iface},
+	{{"TEECEE_IP", "A.B.C.D/LEN", "our address there, or auto (default): a free one is found",
+		 "a free host address of the LAN with its prefix length, as in 10.0.0.9/24, or "
+		 "auto"},
+		set_ip},
+	{{"TEECEE_GATEWAY", "A.B.C.D", "the way out (default: the interface's default route)",
+		 "an IPv4 address"},
+		set_gateway},
+	{{"TEECEE_MAC", "MAC", "own (default), nic, or an address",
+		 "own, nic or a unicast address as in 02:00:00:00:00:01"},
+		set_mac},
+	{{"TEECEE_LINK", "DRIVER", "auto (default), packet, pcap or tap", "auto, packet, pcap or tap"},
+		set_link},
+	{{"TEECEE_MTU", "BYTES", "IP bytes per packet (default: the interface's)",
+		 "a number from 576 to 65535"},
+		set_mtu},
+	{{"TEECEE_PROBE", "TIMING", "fast (default) or rfc: all of RFC 5227's waits", "fast or rfc"},
+		set_probe},
+	{{"TEECEE_IDLE", "SECONDS", "how long the engine stays after the last socket (default 30)",
+		 "a number of seconds from 0 to 86400"},
+		set_idle},
+	{{"TEECEE_BYPASS", "NET/LEN,...", "destinations left to the host's kernel",
+		 "up to 32 prefixes, separated by commas, as in 10.0.0.0/8,192.0.2.1"},
+		set_bypass},
+	{{"TEECEE_DNS", "SERVERS", "name servers, instead of /etc/resolv.conf's",
+		 "up to 4 IPv4 addresses, separated by commas, as in 10.0.0.1,192.0.2.1:5353"},
+		set_dns},
+	{{"TEECEE_LOOPBACK", "WHO", "who serves 127.0.0.0/8: auto (default), stack or host",
+		 "auto, stack or host"},
+		set_loopback},
+	{{"TEECEE_ENGINE", "PATH", "the engine (default: found beside the library)",
+		 "a path of at most 255 characters"},
+		set_engine},
+	{{"TEECEE_PCAP", "FILE", "write every frame there, as pcapng",
+		 "a path of at most 255 characters"},
+		set_pcap},
+	{{"TEECEE_PCAP_FILTER", "FILTER", "only these, in pcap syntax",
+		 "a filter in pcap syntax of at most 255 characters"},
+		set_pcap_filter},
+	{{"TEECEE_PCAP_ROTATE", "SIZE,N", "go on in FILE.1, FILE.2, ..., N files in all",
+		 "a size and from 2 to 16 files, as in 100MiB,4"},
+		set_pcap_rotate},
+	{{"TEECEE_TRACE", "FILE", "a line per segment; -: on stderr",
+		 "a path of at most 255 characters, or - for stderr"},
+		set_trace},
+	{{"TEECEE_IMPAIR", "RULES", "break the network: teecee impair --help",
+		 "rules of at most 1023 characters, as in loss=2%"},
+		set_impair},
+	{{"TEECEE_SEED", "N", "equal seeds, equal runs", "a number below 2^64"}, set_seed},
 };
+_Static_assert(ARRAY_LEN(variables) == SETTINGS_VARIABLES, "settings.h counts them");
+
+const struct settings_variable *settings_variable(unsigned i)
+{
+	return i < ARRAY_LEN(variables) ? &variables[i].say : NULL;
+}
 
 /* The variable's value; NULL when it is not set or empty, which means the same. */
 static const char *lookup(char *const environment[], const char *name)
@@ -339,11 +372,11 @@ int settings_load(
 	*s = (struct settings){.ip_spec = "auto", .ip_auto = true, .idle_s = IDLE_DEFAULT_S};
 	error[0] = '\0';
 	for (size_t i = 0; i < ARRAY_LEN(variables); i++) {
-		const char *value = lookup(environment, variables[i].name);
+		const char *value = lookup(environment, variables[i].say.name);
 		if (!value || variables[i].set(s, value))
 			continue;
-		snprintf(error, SETTINGS_ERROR_LEN, "%s=%.64s: should be %s", variables[i].name,
-			value, variables[i].expected);
+		snprintf(error, SETTINGS_ERROR_LEN, "%s=%.64s: should be %s",
+			variables[i].say.name, value, variables[i].say.expected);
 		return -EINVAL;
 	}
 	return check_impair(s->impair, error);

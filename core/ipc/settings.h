@@ -61,6 +61,16 @@ struct settings {
 	char impair[IMPAIR_SPEC_LEN];             /* TEECEE_IMPAIR, which impair_parse takes */
 };
 
+/* A variable as a person is told of it. The command's option is its name: TEECEE_IP is --ip. */
+struct settings_variable {
+	const char *name, *value, *text;
+	const char *expected; /* "should be …", when the value cannot be taken */
+};
+enum { SETTINGS_VARIABLES = 18 };
+
+/* The i-th of the variables that settings_load knows; NULL: no more. */
+const struct settings_variable *settings_variable(unsigned i);
+
 /*
  * Reads every TEECEE_* variable of `environment` ("NAME=value", NULL at the end); what is not set
  * gets its default. 0, or -EINVAL with one clear line in `error` that names the variable, the value
