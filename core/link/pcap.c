@@ -12,16 +12,19 @@
  * cost 128 MiB while the link is open; on interfaces without offloads libpcap makes them as small
  * as the MTU, and far more.) libpcap takes less by itself when the kernel refuses it.
  *
- * Injection is one system call per frame of the wire. A super-segment is cut here (segment.c). The
- * contract says that -EAGAIN means "nothing was sent", so room for all of its frames is asked for
- * before the first leaves. libnet's socket is a packet socket too and would receive a copy of
- * everything nobody reads: it gets a filter that refuses all.
+ * A super-segment is cut here (segment.c) and injected with one system call, sendmmsg on libnet's
+ * socket: libnet's own write asks for the interface's index first, each time, which is a second
+ * system call per frame of the wire. The contract says that -EAGAIN means "nothing was sent", so
+ * room for all frames is asked for before the first leaves. libnet's socket is a packet socket too
+ * and would receive a copy of everything nobody reads: it gets a filter that refuses all.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <libnet.h>
 #include <linux/filter.h>
+#include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <net/if.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +44,17 @@ enum {
 	SEND_BUFFER =
 		4 << 20, /* of the injecting socket: about 1,000 frames that wait for the wire */
 	GSO_MAX = 65535 - 20 - 60, /* IPv4 total length less the largest headers */
+	BATCH = 64,                /* frames of one system call */
+	BATCH_BYTES = 128 << 10,   /* room for two of the largest */
+};
+
+/* Frames that are cut and wait to be injected together. */
+struct batch {
+	unsigned n;
+	size_t bytes;
+	struct mmsghdr message[BATCH];
+	struct iovec frame[BATCH];
+	uint8_t data[BATCH_BYTES];
 };
 
 struct pcap_link {
@@ -53,7 +67,7 @@ struct pcap_link {
 	unsigned last_drop; /* ps_drop when last read: 32 bits that wrap */
 	bool drained;       /* the last recv found nothing: the next one follows a wake-up */
 	bool send_found_down;
-	uint8_t frame[TX_HEAD_ROOM + 65535];
+	struct batch batch;
 };
 
 static struct pcap_link *of(struct link *l)
@@ -119,19 +133,28 @@ static int pl_recv(struct link *l, struct rx_frame *f, nsec now)
 	return 1;
 }
 
-static int inject(struct pcap_link *p, size_t len)
+/* Another frame of the batch; its length, 0: there is none. */
+static size_t add_frame(struct batch *b, struct segmenter *s)
 {
-	errno = 0;
-	if (libnet_adv_write_link(p->inject, p->frame, (uint32_t)len) == (int)len) {
-		p->stats.tx_frames++;
-		p->stats.tx_bytes += len;
+	uint8_t *at = b->data + b->bytes;
+	size_t len = segment_next(s, at);
+
+	if (len == 0)
 		return 0;
-	}
-	if (errno == ENXIO || errno == ENODEV || errno == ENETDOWN) {
-		p->send_found_down = true;
-		return -ENETDOWN;
-	}
-	return errno ? -errno : -EIO;
+	b->frame[b->n] = (struct iovec){at, len};
+	b->message[b->n] =
+		(struct mmsghdr){.msg_hdr = {.msg_iov = &b->frame[b->n], .msg_iovlen = 1}};
+	b->n++;
+	b->bytes += len;
+	return len;
+}
+
+static int refusal(struct pcap_link *p)
+{
+	if (errno != ENXIO && errno != ENODEV && errno != ENETDOWN)
+		return -errno;
+	p->send_found_down = true;
+	return -ENETDOWN;
 }
 
 /*
@@ -143,27 +166,55 @@ static bool is_loss(int err, size_t sent)
 	return err == -ENOBUFS || (err == -EAGAIN && sent > 0);
 }
 
+/* Injects the batch, `sent` frames having been tried before it; empties it. */
+static int inject(struct pcap_link *p, size_t *sent)
+{
+	struct batch *b = &p->batch;
+	int err = 0;
+
+	for (unsigned i = 0; i < b->n && !err;) {
+		int n = sendmmsg(libnet_getfd(p->inject), b->message + i, b->n - i, 0);
+		for (int j = 0; j < n; j++)
+			p->stats.tx_bytes += b->frame[i + (unsigned)j].iov_len;
+		if (n > 0) {
+			p->stats.tx_frames += (unsigned)n;
+			*sent += (unsigned)n;
+			i += (unsigned)n;
+			continue;
+		}
+		err = refusal(p);
+		p->stats.tx_errors += err != -EAGAIN || *sent > 0;
+		if (is_loss(err, *sent)) {
+			err = 0;
+			i++;
+			++*sent;
+		}
+	}
+	b->n = 0;
+	b->bytes = 0;
+	return err;
+}
+
 static int pl_send(struct link *l, const struct tx_frame *f, nsec now)
 {
 	struct pcap_link *p = of(l);
+	struct batch *b = &p->batch;
 	struct segmenter s;
-	size_t len;
+	size_t sent = 0;
 	int err = segment_begin(&s, f);
 
 	if (err)
 		return err;
-	if (segment_frame_max(&s) > sizeof p->frame)
+	size_t largest = segment_frame_max(&s);
+	if (largest > sizeof b->data)
 		return -EMSGSIZE;
-	if (segment_count(&s) > 1 && !room_for(libnet_getfd(p->inject), p->send_buffer,
-					     segment_count(&s), segment_frame_max(&s)))
+	if (segment_count(&s) > 1 &&
+		!room_for(libnet_getfd(p->inject), p->send_buffer, segment_count(&s), largest))
 		return -EAGAIN;
-	for (size_t sent = 0; (len = segment_next(&s, p->frame)); sent++) {
-		err = inject(p, len);
-		p->stats.tx_errors += err && (err != -EAGAIN || sent > 0);
-		if (err && !is_loss(err, sent))
-			return err;
-	}
-	return 0;
+	while (!err && add_frame(b, &s))
+		if (b->n == BATCH || b->bytes + largest > sizeof b->data)
+			err = inject(p, &sent);
+	return err ? err : inject(p, &sent);
 }
 
 static void pl_stats(struct link *l, struct link_stats *out)
@@ -286,6 +337,18 @@ static void make_deaf(int fd)
 	setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &(int){1}, sizeof(int));
 }
 
+/* Then a send needs no address. */
+static int bind_to(int fd, const char *ifname)
+{
+	struct sockaddr_ll where = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_ALL),
+		.sll_ifindex = (int)if_nametoindex(ifname),
+	};
+
+	return bind(fd, (struct sockaddr *)&where, sizeof where);
+}
+
 static int open_inject(struct pcap_link *p, char error[static LINK_ERROR_LEN])
 {
 	char text[LIBNET_ERRBUF_SIZE] = "";
@@ -303,6 +366,12 @@ static int open_inject(struct pcap_link *p, char error[static LINK_ERROR_LEN])
 	}
 	int fd = libnet_getfd(p->inject);
 	make_deaf(fd);
+	if (bind_to(fd, p->ifname) < 0) {
+		int err = errno;
+		snprintf(error, LINK_ERROR_LEN, "%s: binding libnet's socket: %s", p->ifname,
+			strerror(err));
+		return -err;
+	}
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	fcntl(pcap_fileno(p->capture), F_SETFD, FD_CLOEXEC);
