@@ -129,7 +129,7 @@ release-programs:
 # The kernel's stack and ours at the same work, in turns: docs/performance.md. QUICK=1: a minute instead of nine; ONLY=up,rr1:
 # these rows; REPS=9: more pairs; SAVE=1: later runs compare with this one. Root, where user namespaces are not allowed.
 bench: need-bench
-	@+$(MAKE) -s --no-print-directory all $(B)/tests/bench/talk
+	@+$(MAKE) -s --no-print-directory all $(addprefix $(B)/tests/bench/,talk patch)
 	@tests/bench/run $(if $(QUICK),--quick) $(if $(SAVE),--save) $(if $(REPS),--reps $(REPS)) $(ONLY)
 
 # Some seventy of Debian's programs under the shim; writes docs/compatibility.md. Root, ten minutes.

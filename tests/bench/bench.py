@@ -19,7 +19,7 @@ import time
 
 import lan
 import report
-from rows import PAGE_PORT, ROWS
+from rows import PAGE_PORT, ROWS, SOCKPERF_PORT
 
 OUT = "build/bench"
 LAST = "tests/bench/last.json"
@@ -50,14 +50,16 @@ class Bench:
     def __init__(self, options):
         self.options = options
         self.sides = {"kernel": lan.Side("kernel", os.environ["LAN_KERNEL"]),
-                      "packet": lan.ours("packet", 129, "packet"),
-                      "pcap": lan.ours("pcap", 130, "pcap")}
+                      "packet": lan.ours("packet", os.environ["LAN_FAKE"], "packet"),
+                      "pcap": lan.ours("pcap", "10.77.0.130", "pcap"),
+                      **lan.tap_sides()}
         self.programs = {}  # (program, side) -> pid of the measured server
         self.calls = lan.have_perf()
 
     def prepare(self, rows):
         """Servers, and everything that belongs to a first time: engines, addresses, caches."""
         lan.start(lan.at_server("iperf3", "-s"), "iperf3")
+        lan.start(lan.at_server("sockperf", "server", "-i", lan.SERVER, "-p", str(SOCKPERF_PORT)), "sockperf")
         lan.start(lan.at_server(lan.TALK, "serve", lan.SERVER, str(lan.TALK_PORT)), "talk")
         lan.await_port(lan.at_server, lan.SERVER, 5201)
         lan.await_port(lan.at_server, lan.SERVER, lan.TALK_PORT)
@@ -65,8 +67,12 @@ class Bench:
         for name, size in (("1k", 1 << 10), ("100m", 100 << 20)):
             with open(f"{lan.DIR}/www/{name}", "wb") as f:
                 f.write(os.urandom(size))
+        start_nginx(lan.Side("server", lan.SERVER, namespace="server"))
+        lan.await_port(lan.at_server, lan.SERVER, PAGE_PORT)
+        if any(row.side == "tap" for row in rows):
+            lan.tap_up()
         for row in rows:
-            for name in ("kernel", row.side):
+            for name in (row.base, row.side):
                 self.prepare_side(row, self.sides[name])
 
     def prepare_side(self, row, side):
@@ -80,7 +86,7 @@ class Bench:
                     side.command(lan.TALK, "serve", side.address, str(lan.TALK_PORT)), f"talk-{side.name}")
                 lan.await_port(lan.at_server, side.address, lan.TALK_PORT)
         if side.env and not side.started:
-            lan.run(side.command(lan.TALK, "rr", lan.SERVER, str(lan.TALK_PORT), "1", "0.1"), 20)
+            lan.run(side.command(lan.TALK, "rr", side.peer, str(lan.TALK_PORT), "1", "0.1"), 20)
             side.started = True
 
     def measure(self, row, side):
@@ -104,14 +110,14 @@ class Bench:
         return calls / (amount * 1000 if row.unit == "GB" else amount)
 
     def run_row(self, row, progress):
-        pair = ("kernel", row.side)
+        pair = (row.base, row.side)
         samples = {name: [] for name in pair}
         for turn in range(self.options.reps):
             for name in pair if turn % 2 == 0 else reversed(pair):
                 progress(f"{row.title}: {name}, {turn + 1} of {self.options.reps}")
                 samples[name].append(self.measure(row, self.sides[name]))
         result = {"title": row.title, "goal": row.goal, "rate": row.rate, "unit": row.unit,
-                  "kernel": samples["kernel"], "ours": samples[row.side]}
+                  "kernel": samples[row.base], "ours": samples[row.side]}
         if self.calls and not self.options.quick:
             progress(f"{row.title}: system calls")
             result["calls"] = {k: self.calls_per_unit(row, self.sides[s]) for k, s in zip(("kernel", "ours"), pair)}

@@ -22,25 +22,57 @@ class Failed(Exception):
 
 
 class Side:
-    def __init__(self, name, address, env=None):
+    def __init__(self, name, address, env=None, peer=SERVER, namespace="client"):
         self.name = name
         self.address = address
         self.env = env or {}
+        self.peer = peer  # the address of whom its programs talk to
+        self.namespace = namespace
         self.started = False  # an engine is there
 
+    def preload(self):
+        return ["env"] + [f"{k}={v}" for k, v in self.env.items()] if self.env else []
+
     def command(self, *argv):
-        env = ["env"] + [f"{k}={v}" for k, v in self.env.items()] if self.env else []
-        return ["ip", "netns", "exec", "client", *env, *argv]
+        return ["ip", "netns", "exec", self.namespace, *self.preload(), *argv]
 
 
-def ours(name, last_octet, link):
+def ours(name, address, link, iface="va", peer=SERVER):
     """A side of ours: an engine of its own, which stays for as long as the run."""
-    address = f"10.77.0.{last_octet}"
-    env = {"LD_PRELOAD": os.environ["LAN_LIB"], "TEECEE_IFACE": "va", "TEECEE_IP": address + "/24",
+    env = {"LD_PRELOAD": os.environ["LAN_LIB"], "TEECEE_IFACE": iface, "TEECEE_IP": address + "/24",
            "TEECEE_LINK": link, "TEECEE_IDLE": "3600"}
     # What is to be tried in a run, TEECEE_BUSY_POLL say, is handed on; what belongs to the side is not.
     env.update({k[6:]: v for k, v in os.environ.items() if k.startswith("BENCH_TEECEE_")})
-    return Side(name, address, env)
+    return Side(name, address, env, peer)
+
+
+# Over TAP devices: ours has one, with the kernel of the client namespace at its other end; the kernel's has one in each
+# namespace, and a patch cable between them.
+TAP_PEER, TAP_FAKE = "10.88.0.1", "10.88.0.2"
+PATCH_PEER, PATCH_KERNEL = "10.89.0.1", "10.89.0.2"
+
+
+def tap_sides():
+    return {"tap": ours("tap", TAP_FAKE, "tap", "t0", TAP_PEER),
+            "kernel-tap": Side("kernel-tap", PATCH_KERNEL, peer=PATCH_PEER, namespace="server")}
+
+
+def tap_up():
+    for namespace, device, address in (("client", "t0", TAP_PEER), ("client", "t1", PATCH_PEER),
+                                       ("server", "t2", PATCH_KERNEL)):
+        for command in (f"tuntap add {device} mode tap", f"address add {address}/24 dev {device}",
+                        f"link set {device} up"):
+            subprocess.run(["ip", "-n", namespace, *command.split()], check=True)
+    start([f"{TOP}/build/tests/bench/patch", "client", "t1", "server", "t2"], "patch")
+    start(at_client("iperf3", "-s"), "iperf3-client")
+    for address in (TAP_PEER, PATCH_PEER):
+        start(at_client(TALK, "serve", address, str(TALK_PORT)), "talk-tap")
+        await_port(at_client, address, TALK_PORT)
+    await_port(at_client, TAP_PEER, 5201)
+
+
+def at_client(*argv):
+    return ["ip", "netns", "exec", "client", *argv]
 
 
 def at_server(*argv):

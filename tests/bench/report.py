@@ -6,7 +6,7 @@ import subprocess
 
 from rows import CPU_GOAL, CPU_ROWS
 
-COLUMNS = "{:<9} {:<33} {:>5}  {:>10} {:>10}  {:>5} {:<13} {:<4} {:>17} {:>15}  {}"
+COLUMNS = "{:<9} {:<39} {:>5}  {:>10} {:>10}  {:>5} {:<13} {:<4} {:>17} {:>15}  {}"
 
 
 def load(path):
