@@ -56,6 +56,7 @@
 
 /* TCP timers */
 #define TCP_RTO_INITIAL (1 * SEC)       /* RFC 6298 §2.1 */
+#define TCP_SYN_AGAIN (2 * MSEC)        /* after the RST for an ACK of nothing; Linux's TCP_TIMEOUT_MIN */
 #define TCP_RTO_AFTER_LOST_SYN (3 * SEC) /* RFC 6298 §5.7 */
 #define TCP_RTO_MIN (200 * MSEC)        /* Linux's; RFC 6298 §2.4 says 1 s: every deployed stack departs */
 #define TCP_RTO_MAX (120 * SEC)         /* RFC 6298 §2.5 asks for at least 60 s */

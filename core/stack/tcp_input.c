@@ -310,6 +310,9 @@ static void input_syn_sent(struct tcp *t, struct segment *g, nsec now)
 	if (ack && (seq_le(g->h.ack, t->snd.iss) || seq_gt(g->h.ack, t->snd.nxt) ||
 			   !is_echo_of_ours(t, g, now))) {
 		tcp_answer_with_reset(t->stack, g, now);
+		/* A peer still in TIME-WAIT after our last life: our RST has ended that. Once only. */
+		if (t->retries == 0)
+			tcp_timer_set(t, TCP_TIMER_REXMIT, now + TCP_SYN_AGAIN);
 		return;
 	}
 	if (g->h.flags & TH_RST) {
