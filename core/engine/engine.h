@@ -41,6 +41,7 @@
 
 #include "core/base/list.h"
 #include "core/base/time.h"
+#include "core/engine/spin.h"
 #include "core/ipc/dgram.h"
 #include "core/ipc/proto.h"
 #include "core/ipc/settings.h"
@@ -121,6 +122,7 @@ struct engine {
 	unsigned nclients, nsocks, fd_limit;
 
 	nsec now;
+	struct spin spin;
 	nsec idle_since; /* NSEC_NEVER: busy */
 	nsec linger_at;  /* next look at `lingering` */
 	nsec retry_at;   /* next try for those who wait for an fd */

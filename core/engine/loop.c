@@ -72,18 +72,43 @@ static nsec next_deadline(const struct engine *e)
 	return at;
 }
 
-/* Sleeps until something happens; e->now is the time after it. The number of events. */
-static int wait_for_events(struct engine *e, struct epoll_event *events)
+static int sleep_for_events(struct engine *e, struct epoll_event *events, nsec at, nsec left)
 {
-	nsec at = next_deadline(e);
-	nsec left = at == 0 ? 0 : nsec_max(at - host_clock(), 0);
 	struct timespec t = {.tv_sec = left / SEC, .tv_nsec = left % SEC};
 	int n = epoll_pwait2(e->epoll, events, EVENTS_PER_TURN, at == NSEC_NEVER ? NULL : &t, NULL);
 
 	if (n < 0 && errno == ENOSYS) /* before Linux 5.11 */
 		n = epoll_wait(e->epoll, events, EVENTS_PER_TURN,
 			at == NSEC_NEVER ? -1 : (int)nsec_min((left + MSEC - 1) / MSEC, 60000));
-	e->now = host_clock();
+	return n;
+}
+
+/* Looks again and again without sleeping; e->now goes on. */
+static int spin_for_events(struct engine *e, struct epoll_event *events, nsec until)
+{
+	int n = 0;
+
+	while (n == 0 && e->now < until) {
+		n = epoll_wait(e->epoll, events, EVENTS_PER_TURN, 0);
+		e->now = host_clock();
+		if (n == 0 && !spin_goes_on(&e->spin, e->now))
+			break;
+	}
+	return n;
+}
+
+/* Waits until something happens; e->now is the time after it. The number of events. */
+static int wait_for_events(struct engine *e, struct epoll_event *events)
+{
+	nsec at = next_deadline(e), began = e->now = host_clock();
+	int n = spin_for_events(e, events, at == 0 ? 0 : spin_until(&e->spin, began, at));
+
+	if (n == 0) {
+		n = sleep_for_events(e, events, at, at == 0 ? 0 : nsec_max(at - e->now, 0));
+		e->now = host_clock();
+	}
+	if (n > 0 && at != 0)
+		spin_ended(&e->spin, began, e->now);
 	return MAX(n, 0);
 }
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <signal.h>
+#include <sched.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,13 @@
 #include "core/engine/sock.h"
 #include "core/engine/watch.h"
 #include "core/host/host.h"
+
+static unsigned cpus(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) ? 1 : (unsigned)CPU_COUNT(&set);
+}
 
 static int fail(char error[static IPC_TEXT_LEN], const char *what)
 {
@@ -43,6 +51,7 @@ void engine_init(struct engine *e, const struct settings *settings)
 		list_init(lists[i]);
 	e->linger_at = e->leave_at = NSEC_NEVER;
 	e->idle_since = NSEC_NEVER;
+	spin_init(&e->spin, settings->busy_poll_us * USEC, cpus());
 }
 
 static int listen_on(int type, const struct sockaddr_un *name, socklen_t len)

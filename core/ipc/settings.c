@@ -12,6 +12,8 @@
 enum {
 	IDLE_DEFAULT_S = 30,
 	IDLE_MAX_S = 86400,
+	BUSY_POLL_DEFAULT_US = 50,
+	BUSY_POLL_MAX_US = 1000,
 	MTU_MIN = 576,   /* RFC 1122 §3.3.3: every host takes that */
 	MTU_MAX = 65535, /* what an IPv4 length can say */
 };
@@ -161,6 +163,16 @@ static bool set_idle(struct settings *s, const char *v)
 	return true;
 }
 
+static bool set_busy_poll(struct settings *s, const char *v)
+{
+	uint64_t n;
+
+	if (!parse_number(v, 0, BUSY_POLL_MAX_US, &n))
+		return false;
+	s->busy_poll_us = (unsigned)n;
+	return true;
+}
+
 static bool set_seed(struct settings *s, const char *v)
 {
 	return s->has_seed = parse_number(v, 0, UINT64_MAX, &s->seed);
@@ -306,6 +318,10 @@ static const struct variable {
 	{{"TEECEE_IDLE", "SECONDS", "how long the engine stays after the last socket (default 30)",
 		 "a number of seconds from 0 to 86400"},
 		set_idle},
+	{{"TEECEE_BUSY_POLL", "MICROSECONDS",
+		 "the engine looks so long before it sleeps, while that pays (default 50); 0: never",
+		 "a number of microseconds from 0 to 1000"},
+		set_busy_poll},
 	{{"TEECEE_BYPASS", "NET/LEN,...", "destinations left to the host's kernel",
 		 "up to 32 prefixes, separated by commas, as in 10.0.0.0/8,192.0.2.1"},
 		set_bypass},
@@ -369,7 +385,10 @@ static int check_impair(const char *spec, char error[static SETTINGS_ERROR_LEN])
 int settings_load(
 	struct settings *s, char *const environment[], char error[static SETTINGS_ERROR_LEN])
 {
-	*s = (struct settings){.ip_spec = "auto", .ip_auto = true, .idle_s = IDLE_DEFAULT_S};
+	*s = (struct settings){.ip_spec = "auto",
+		.ip_auto = true,
+		.idle_s = IDLE_DEFAULT_S,
+		.busy_poll_us = BUSY_POLL_DEFAULT_US};
 	error[0] = '\0';
 	for (size_t i = 0; i < ARRAY_LEN(variables); i++) {
 		const char *value = lookup(environment, variables[i].say.name);
