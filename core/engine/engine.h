@@ -117,6 +117,7 @@ struct engine {
 	struct list lingering; /* socks shut both ways, FIN unacknowledged: did the program close? */
 	struct list selfs;     /* accepted connections on their way through our own data name */
 	struct list starved;   /* listeners that wait for a free fd */
+	struct list unread;    /* socks with forwarded bytes that are still in the queue, oldest first */
 	struct list blocked;   /* datagram sockets that wait for the link */
 	struct list dead;
 	unsigned nclients, nsocks, fd_limit;

@@ -104,6 +104,7 @@ static int wait_for_events(struct engine *e, struct epoll_event *events)
 	int n = spin_for_events(e, events, at == 0 ? 0 : spin_until(&e->spin, began, at));
 
 	if (n == 0) {
+		pump_catch_up_all(e);
 		n = sleep_for_events(e, events, at, at == 0 ? 0 : nsec_max(at - e->now, 0));
 		e->now = host_clock();
 	}
@@ -297,6 +298,7 @@ void loop_turn(struct engine *e, struct epoll_event *events, int n)
 		conn_ask_lingering(e);
 	resolver_turn(e);
 	run_stack(e);
+	pump_catch_up_late(e);
 	table_flush(e);
 	loop_bury(e);
 	watch_turn(e);

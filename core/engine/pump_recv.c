@@ -92,7 +92,9 @@ size_t pump_deliver(void *ctx, struct tcp *t, void *user, const uint8_t *data, s
 	sock_dirty(e, s);
 	if (s->recv == RECV_DISCARD)
 		return len;
-	return hand_over(e, s, &io, 1);
+	size_t took = hand_over(e, s, &io, 1);
+	pump_catch_up(e, s);
+	return took;
 }
 
 /* Everything in the ring was delivered and the peer has no more. */

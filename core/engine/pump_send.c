@@ -11,6 +11,11 @@
  *	bulk    FIONREAD says how much there is; a recvmsg without MSG_PEEK reads all but the last
  *	        byte into the ring, and a peek fetches the last one. No byte is copied twice.
  *
+ * CONSUMED WHEN REPLYING. A small read is not consumed at once: that wakes whoever waits on the
+ * socket, also a program that waits for the reply, for nothing. It is consumed behind the reply's
+ * delivery, or when the engine has nothing else to do, or before the next read of the socket; at the
+ * latest after UNREAD_MAX, for the bytes count against the program's SO_SNDBUF.
+ *
  * A read that was full makes the next one a bulk read; a bulk read of little makes the next a small
  * one.
  *
@@ -28,6 +33,8 @@
 #include <sys/uio.h>
 
 #include "core/engine/sock.h"
+
+#define UNREAD_MAX (100 * USEC)
 
 enum {
 	SMALL = 4 << 10,
@@ -61,6 +68,37 @@ static void drop(struct engine *e, struct sock *s, size_t n)
 			return;
 		n -= (size_t)got;
 		s->held -= (uint32_t)got;
+	}
+}
+
+static void put_off(struct engine *e, struct sock *s)
+{
+	s->unread_at = e->now;
+	list_append(&e->unread, &s->unread_link);
+}
+
+void pump_catch_up(struct engine *e, struct sock *s)
+{
+	if (list_empty(&s->unread_link))
+		return;
+	list_remove(&s->unread_link);
+	drop(e, s, s->held - 1);
+}
+
+void pump_catch_up_all(struct engine *e)
+{
+	LIST_FOR_EACH (link, &e->unread)
+		pump_catch_up(e, LIST_ENTRY(link, struct sock, unread_link));
+}
+
+void pump_catch_up_late(struct engine *e)
+{
+	LIST_FOR_EACH (link, &e->unread) {
+		struct sock *s = LIST_ENTRY(link, struct sock, unread_link);
+
+		if (e->now - s->unread_at < UNREAD_MAX)
+			break;
+		pump_catch_up(e, s);
 	}
 }
 
@@ -99,7 +137,8 @@ static enum outcome take_small(struct engine *e, struct sock *s)
 	table_note_unsent(s);
 	tcp_send_commit(s->tcp, (size_t)got - s->held, e->now);
 	s->held = (uint32_t)got;
-	drop(e, s, s->held - 1);
+	if (s->held > 1)
+		put_off(e, s);
 	s->bulk = (size_t)got == want;
 	return s->bulk ? MORE : DRAINED;
 }
@@ -189,6 +228,7 @@ static enum outcome take(struct engine *e, struct sock *s)
 {
 	enum outcome o;
 
+	pump_catch_up(e, s);
 	if (s->held == 0 && is_at_mark(s))
 		return take_urgent(e, s);
 	o = s->bulk || s->held > 1 ? take_bulk(e, s) : take_small(e, s);

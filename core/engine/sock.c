@@ -42,6 +42,7 @@ struct sock *sock_new(struct engine *e, int fd)
 	list_init(&s->unsettled_link);
 	list_init(&s->linger_link);
 	list_init(&s->starved_link);
+	list_init(&s->unread_link);
 	/* Urgent bytes are read at their place; where that is says SIOCATMARK. */
 	setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &(int){1}, sizeof(int));
 	if (loop_add(e, &s->src, SOCK_EVENTS)) {
@@ -95,6 +96,7 @@ void sock_free(struct engine *e, struct sock *s, int error)
 	list_remove(&s->due_link);
 	list_remove(&s->linger_link);
 	list_remove(&s->starved_link);
+	list_remove(&s->unread_link);
 	list_remove(&s->link);
 	list_append(&e->dead, &s->link);
 	if (listened && e->table)

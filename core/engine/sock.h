@@ -78,6 +78,8 @@ struct sock {
 	struct list link; /* engine.socks, then engine.dead */
 	struct list due_link, dirty_link, unsettled_link, linger_link;
 	struct list starved_link; /* in engine.starved, or engine.blocked */
+	struct list unread_link;  /* forwarded bytes are to be consumed soon: engine.unread */
+	nsec unread_at;           /* since when */
 	struct tcp *tcp; /* ours to close; NULL: none yet */
 	struct ipc_slot *slot;
 	uint64_t cookie;
@@ -147,6 +149,11 @@ void conn_ask_lingering(struct engine *e);          /* once a second: did the pr
 
 /* pump_send.c: true when everything queued has been forwarded. */
 bool pump_send(struct engine *e, struct sock *s);
+
+/* Consumes what it has put off: of one sock, of all, of those it is high time for. */
+void pump_catch_up(struct engine *e, struct sock *s);
+void pump_catch_up_all(struct engine *e);
+void pump_catch_up_late(struct engine *e);
 
 /* pump_recv.c: what the ring holds; and stack_ops.deliver, with the engine as ctx. */
 void pump_recv(struct engine *e, struct sock *s);

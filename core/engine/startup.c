@@ -46,7 +46,8 @@ void engine_init(struct engine *e, const struct settings *settings)
 	e->epoll = e->table_fd = -1;
 	e->control.fd = e->data.fd = e->dgrams.fd = e->link.fd = e->signals.fd = -1;
 	struct list *lists[] = {&e->clients, &e->socks, &e->due, &e->dirty, &e->unsettled,
-		&e->lingering, &e->selfs, &e->starved, &e->blocked, &e->dead};
+		&e->lingering, &e->selfs, &e->starved, &e->unread, &e->blocked,
+		&e->dead};
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		list_init(lists[i]);
 	e->linger_at = e->leave_at = NSEC_NEVER;

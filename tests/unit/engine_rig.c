@@ -136,6 +136,7 @@ void engine_rig_free(struct engine_rig *r)
 static bool one_turn(struct engine_rig *r)
 {
 	struct epoll_event events[64];
+	pump_catch_up_all(&r->e); /* as before a sleep */
 	int n = epoll_wait(r->e.epoll, events, 64, 0);
 	bool moved = n > 0 || !list_empty(&r->e.due);
 
