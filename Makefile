@@ -153,17 +153,20 @@ BINDIR = $(DESTDIR)$(PREFIX)/bin
 LIBDIR = $(DESTDIR)$(PREFIX)/lib
 ENGINEDIR = $(DESTDIR)$(PREFIX)/libexec/teecee
 MANDIR = $(DESTDIR)$(PREFIX)/share/man
+BATSDIR = $(DESTDIR)$(PREFIX)/share/teecee
 MAN := $(wildcard man/*.[1-8])
 install: all
 	install -d $(BINDIR) $(LIBDIR) $(ENGINEDIR)
 	install -m 755 $(B)/teecee $(BINDIR)/teecee
 	install -m 755 $(B)/libteecee.so $(LIBDIR)/libteecee.so
 	install -m 755 $(B)/teecee-engine $(ENGINEDIR)/teecee-engine
+	install -D -m 644 share/teecee.bash $(BATSDIR)/teecee.bash
 	$(foreach m,$(MAN),install -D -m 644 $(m) $(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m));)
 uninstall:
 	rm -f $(BINDIR)/teecee $(LIBDIR)/libteecee.so $(ENGINEDIR)/teecee-engine
 	$(foreach m,$(MAN),rm -f $(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m));)
-	rmdir $(ENGINEDIR) 2>/dev/null || true
+	rm -f $(BATSDIR)/teecee.bash
+	rmdir $(ENGINEDIR) $(BATSDIR) 2>/dev/null || true
 
 clean:
 	rm -rf build

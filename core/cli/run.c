@@ -220,12 +220,14 @@ int cli_run(int argc, char **argv)
 	int status = find_program(program[0], path);
 	if (status)
 		return status;
-	if (!check_filters(&o.settings) || !begin_capture(o.settings.pcap) || !set_preload(library))
+	if (!check_filters(&o.settings))
+		return EXIT_OURS;
+	if ((r.fresh || r.repeat.times) && !engine_free(&o.settings))
+		return EXIT_OURS;
+	if (!begin_capture(o.settings.pcap) || !set_preload(library))
 		return EXIT_OURS;
 	if (o.verbose)
 		log_line("%s on %s, address %s, through %s", path, o.settings.iface,
 			o.settings.ip_spec, library);
-	if ((r.fresh || r.repeat.times) && !engine_free(&o.settings))
-		return EXIT_OURS;
 	return r.repeat.times ? repeat(&r.repeat, &o, program) : become(program);
 }

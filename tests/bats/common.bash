@@ -18,7 +18,7 @@ assert_one_clear_line()
 	grep -Eq "^teecee: .*$1" <<<"$output" || fail "not said: $1; but: $output"
 }
 
-gone() { ! kill -0 "$1" 2>/dev/null || [ "$(awk '{ print $3 }' "/proc/$1/stat" 2>/dev/null)" = Z ]; }
+gone() { lan_is_gone "$1"; }
 
 # finish SECONDS NAME: waits for what spawn started; its exit status in $status, its output in $output.
 finish()

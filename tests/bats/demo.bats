@@ -17,7 +17,7 @@ setup() { load common; }
 @test "the demo runs without root" {
 	local top
 	top=$(mktemp -d)
-	cp -r "$LAN_TOP"/{build,examples,tests} "$top/"
+	cp -r "$LAN_TOP"/{build,examples,share,tests} "$top/"
 	chmod -R a+rX "$top"
 	if ! setpriv --reuid 65534 --regid 65534 --clear-groups unshare -Urnm true; then
 		rm -rf "$top"

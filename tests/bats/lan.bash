@@ -13,24 +13,9 @@ LAN_TEECEE=$LAN_TOP/build/teecee
 LAN_TOOLS=$LAN_TOP/build/tests/tools
 LAN_KERNEL=10.77.0.1
 LAN_FAKE=10.77.0.129
-LAN_SERVER=10.77.0.2
-LAN_URL=http://$LAN_SERVER
+LAN_URL=http://10.77.0.2
 
-# wait_for SECONDS COMMAND…: until it succeeds; status 1 when the time is over first.
-wait_for()
-{
-	local end=$((${EPOCHREALTIME/./} + $1 * 1000000)) tick
-	shift
-	exec {tick}<> <(:)
-	until "$@"; do
-		if ((${EPOCHREALTIME/./} > end)); then
-			exec {tick}>&-
-			return 1
-		fi
-		read -r -t 0.02 -u "$tick" || true
-	done
-	exec {tick}>&-
-}
+. "$LAN_TOP/share/teecee.bash" # wait_for, and LAN_SERVER; what has the same name here is another
 
 in_client() { ${LAN_EXEC-} ip netns exec client "$@"; }
 in_server() { ${LAN_EXEC-} ip netns exec server "$@"; }
