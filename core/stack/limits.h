@@ -84,6 +84,11 @@
 #define TCP_KEEPINTVL (75 * SEC)
 #define TCP_KEEPCNT 9
 #define TCP_CORK_MAX (200 * MSEC)       /* tcp(7) */
+/*
+ * Ticks of the peer's clock, milliseconds as a rule, by which a segment may be older than PAWS has it: far less than
+ * the sequence numbers take to come round (2 GiB: 1.7 s at 10 Gbit/s).
+ */
+#define TCP_PAWS_SLACK 100
 #define TCP_PAWS_IDLE (24 * 24 * 3600 * SEC) /* RFC 7323 §5.5: an older ts.recent is not believed */
 
 /* TCP sizes */

@@ -94,10 +94,16 @@ static bool is_acceptable(const struct tcp *t, const struct segment *g)
 	return seq_lt(g->seq, t->rcv.adv) && seq_ge(last, t->rcv.nxt);
 }
 
+/*
+ * RFC 7323 §5. While there are holes a little older is borne: an original that is late comes behind a retransmission
+ * of what was sent before it, and would be dropped for nothing.
+ */
 static bool paws_rejects(const struct tcp *t, const struct segment *g, nsec now)
 {
+	int32_t slack = t->ofo && g->len > 0 ? TCP_PAWS_SLACK : 0;
+
 	return t->use_ts && (g->h.opts & TO_TIMESTAMP) &&
-	       (int32_t)(g->h.tsval - t->ts_recent) < 0 && now - t->ts_recent_at < TCP_PAWS_IDLE;
+	       (int32_t)(g->h.tsval - t->ts_recent) < -slack && now - t->ts_recent_at < TCP_PAWS_IDLE;
 }
 
 /*
@@ -136,7 +142,8 @@ static bool in_1_sequence(struct tcp *t, struct segment *g, nsec now)
 	}
 	if (rst)
 		return true;
-	if (t->use_ts && (g->h.opts & TO_TIMESTAMP) && seq_le(g->seq, t->rcv.acked)) {
+	if (t->use_ts && (g->h.opts & TO_TIMESTAMP) && seq_le(g->seq, t->rcv.acked) &&
+		((int32_t)(g->h.tsval - t->ts_recent) >= 0 || now - t->ts_recent_at >= TCP_PAWS_IDLE)) {
 		t->ts_recent = g->h.tsval; /* RFC 7323 §4.3 */
 		t->ts_recent_at = now;
 	}
