@@ -130,6 +130,7 @@ struct tcp {
 		struct sack_block sack_dup;
 		uint64_t tuned_bytes; /* autotuning: consumed at the start of the round */
 		nsec tuned_at;
+		nsec rtt, rtt_sample; /* as data shows it: the estimate and the last one; 0: none yet */
 	} rcv;
 	struct ofo *ofo;
 

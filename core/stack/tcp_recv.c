@@ -95,10 +95,30 @@ uint32_t tcp_receive_window(const struct tcp *t)
 	return MIN(MAX(room & ~(unit - 1), floor), 65535u << t->rcv.wscale);
 }
 
+/* A receiver's round trip: from an ACK of ours to the data that echoes it. */
+static void sample_rtt(struct tcp *t, const struct segment *g, nsec now)
+{
+	if (t->use_ts && (g->h.opts & TO_TIMESTAMP) && g->h.tsecr)
+		t->rcv.rtt_sample = nsec_max((int32_t)(tcp_ts_now(t, now) - g->h.tsecr), 0) * MSEC;
+}
+
+/*
+ * Who only receives has measured no round trip but the handshake's, and that one may have overtaken the others. So one
+ * sample per round is taken in; a larger one slowly: what waits in queues now is not to be filled with twice as much.
+ */
+static void learn_rtt(struct tcp *t)
+{
+	if (t->rcv.rtt == 0)
+		t->rcv.rtt = t->srtt;
+	nsec more = t->rcv.rtt_sample - t->rcv.rtt;
+	if (t->rcv.rtt_sample)
+		t->rcv.rtt += more > 0 ? more / 16 : more / 4;
+}
+
 /* Dynamic right-sizing: what the program consumed within a round trip must fit the window twice. */
 static void tune_window(struct tcp *t, nsec now)
 {
-	nsec round = nsec_max(t->srtt, 1 * MSEC);
+	nsec round = nsec_max(t->rcv.rtt ? t->rcv.rtt : t->srtt, 1 * MSEC);
 
 	if (now - t->rcv.tuned_at < round || t->option[TCP_OPT_RCVBUF])
 		return;
@@ -106,6 +126,7 @@ static void tune_window(struct tcp *t, nsec now)
 	if (consumed * 2 > t->rcv.limit)
 		t->rcv.limit = (uint32_t)MIN(
 			MAX(consumed * 2, (uint64_t)t->rcv.limit), (uint64_t)TCP_RCVBUF_MAX);
+	learn_rtt(t);
 	t->rcv.tuned_bytes += consumed;
 	t->rcv.tuned_at = now;
 }
@@ -323,6 +344,7 @@ void tcp_text_input(struct tcp *t, struct segment *g, nsec now)
 		return;
 	tcp_ecn_data(t, g);
 	note_arrival(t, now);
+	sample_rtt(t, g, now);
 	learn_segment_size(t, g);
 	if (!seq_eq(g->seq, t->rcv.nxt)) {
 		queue_out_of_order(t, g);

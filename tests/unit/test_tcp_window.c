@@ -272,6 +272,26 @@ TEST(the_buffer_grows_with_what_a_fast_reader_takes)
 	rig_end(t);
 }
 
+/* The handshake took 10 ms, all that follows 100: what comes in 10 ms says nothing about the window. */
+TEST(the_buffer_grows_though_the_handshake_was_too_quick)
+{
+	struct rig *t = rig_in_state(TCPS_ESTABLISHED, .wscale = SCALE(7), .ts = true);
+	uint32_t before = t->tcp->rcv.limit;
+
+	for (int round = 0; round < 100; round++) {
+		for (int i = 0; i < 10; i++) {
+			rx(t, .len = 20000, .gso_size = 1000, .ts = true, .tsval = t->peer_tsval + 1,
+				.tsecr = tcp_ts_now(t->tcp, t->now - 100 * MSEC));
+			app_recv(t, 1 << 20);
+			forget_tx(t);
+			advance(t, 10 * MSEC);
+		}
+	}
+	assert_true(t->tcp->rcv.limit > before);
+	forget_tx(t);
+	rig_end(t);
+}
+
 TEST(a_buffer_set_by_the_program_does_not_grow)
 {
 	struct rig *t = rig_in_state(
@@ -367,6 +387,7 @@ int main(void)
 		cmocka_unit_test(a_tiny_buffer_opens_by_half),
 		cmocka_unit_test(a_reader_that_keeps_up_causes_no_window_updates),
 		cmocka_unit_test(the_buffer_grows_with_what_a_fast_reader_takes),
+		cmocka_unit_test(the_buffer_grows_though_the_handshake_was_too_quick),
 		cmocka_unit_test(a_buffer_set_by_the_program_does_not_grow),
 		cmocka_unit_test(no_more_is_sent_than_the_window_allows),
 		cmocka_unit_test(a_window_of_half_the_largest_is_worth_a_segment),
