@@ -11,7 +11,8 @@
  *
  * Slow start ends, besides by loss, when a round's smallest RTT has risen: HyStart++ then grows a
  * quarter as fast for up to five rounds (conservative slow start), and goes back if the rise was
- * noise.
+ * noise. Risen above the larger of the two rounds before (departure: RFC 9406 has the last one): a
+ * segment that overtook others leaves a round trip in which nobody waited, and all others are a rise.
  */
 #include <assert.h>
 #include <string.h>
@@ -35,7 +36,7 @@ struct cubic {
 	nsec epoch;    /* beginning of congestion avoidance; 0: at the next ACK */
 
 	struct seq32 round_end;
-	nsec last_min, current_min, css_baseline;
+	nsec before_last_min, last_min, current_min, css_baseline;
 	uint8_t samples, css_rounds;
 	bool in_css;
 };
@@ -66,6 +67,7 @@ static double cube_root(double x)
 static void begin_round(struct tcp *t, struct cubic *c)
 {
 	c->round_end = t->snd.nxt;
+	c->before_last_min = c->last_min;
 	c->last_min = c->current_min;
 	c->current_min = NSEC_NEVER;
 	c->samples = 0;
@@ -104,9 +106,9 @@ static void cubic_rtt(struct tcp *t, nsec rtt, nsec now)
 	}
 	if (c->last_min == NSEC_NEVER || c->last_min == 0)
 		return;
-	nsec threshold = nsec_min(
-		nsec_max(c->last_min / HYSTART_RTT_DIVISOR, HYSTART_RTT_MIN), HYSTART_RTT_MAX);
-	if (c->current_min >= c->last_min + threshold) {
+	nsec before = c->before_last_min == NSEC_NEVER ? c->last_min : nsec_max(c->last_min, c->before_last_min);
+	nsec threshold = nsec_min(nsec_max(before / HYSTART_RTT_DIVISOR, HYSTART_RTT_MIN), HYSTART_RTT_MAX);
+	if (c->current_min >= before + threshold) {
 		c->css_baseline = c->current_min;
 		c->in_css = true;
 		c->css_rounds = 0;
