@@ -68,6 +68,7 @@
 /* What a probe waits beyond two round trips: a busy peer's scheduler. Linux's two jiffies at 250 Hz. */
 #define TCP_TLP_SLACK (8 * MSEC)
 #define TCP_DELACK_MAX (40 * MSEC)      /* RFC 9293 §3.8.6.3 allows 500 ms; Linux's minimum */
+#define TCP_DUP_THRESH 3                /* RFC 5681 §3.2 */
 #define TCP_QUICKACK_SEGS 16            /* ACKed at once when young or after idleness: the peer is in slow start */
 /*
  * After a hole: the peer's window has fallen, and it lives on every ACK that is not lost. At 1 to 3 % loss up to

@@ -163,8 +163,13 @@ struct tcp {
 	struct {
 		nsec sent_at, rtt;
 		struct seq32 end, fack; /* fack: the highest sequence number delivered */
-		bool reordering;        /* this path has been seen to reorder */
 	} rack;
+	struct {
+		bool seen, in_round;
+		struct seq32 round_end; /* valid when in_round: one DSACK per round trip counts */
+		uint8_t rounds, persist;
+		nsec late; /* the most that an original was */
+	} reorder; /* tcp_reorder.c */
 	struct {
 		bool armed, stamped;
 		struct seq32 marker;   /* snd.una when the episode began */
@@ -337,6 +342,13 @@ uint32_t tcp_in_flight(const struct tcp *t); /* bytes: RFC 6675's pipe */
 
 bool tcp_sent_split(
 	struct tcp *t, struct txseg *x, struct seq32 at); /* x keeps the front; false: no memory */
+
+/* --- tcp_reorder.c --- */
+void tcp_reorder_seen(struct tcp *t);            /* something arrived behind what was sent after it */
+void tcp_reorder_late(struct tcp *t, nsec late); /* it arrived when RACK without a window would not have waited */
+void tcp_reorder_dsack(struct tcp *t);           /* a retransmission was not needed */
+void tcp_reorder_recovered(struct tcp *t);       /* a recovery has ended */
+nsec tcp_reorder_window(const struct tcp *t);    /* after RACK's time: so long a hole is no loss */
 
 /* --- tcp_undo.c --- */
 void tcp_undo_begin(struct tcp *t);              /* before the window is reduced */

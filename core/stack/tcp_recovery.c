@@ -23,8 +23,6 @@
 
 #include "core/stack/tcb.h"
 
-enum { DUP_THRESH = 3 };
-
 static uint32_t txseg_len(const struct txseg *x)
 {
 	return x->end.v - x->start.v;
@@ -202,6 +200,14 @@ static bool is_answer_to_last(
 	return rtt >= t->min_rtt;
 }
 
+/* The original of the range at snd.una filled the hole: by how much was RACK too impatient? */
+static void learn_lateness(struct tcp *t, const struct txseg *x, const struct ack_result *r, nsec now)
+{
+	if (t->rack.sent_at && r->has_echo && seq_eq(x->start, t->snd.una) && seq_lt(x->start, t->rack.fack) &&
+		r->echo == tcp_ts_now(t, x->first_sent_at))
+		tcp_reorder_late(t, now - x->first_sent_at - t->rack.rtt);
+}
+
 /* RFC 8985 §6.2 steps 1 to 3, for [.., end) of x, just delivered. */
 static void note_delivered(
 	struct tcp *t, const struct txseg *x, struct seq32 end, struct ack_result *r, nsec now)
@@ -209,10 +215,11 @@ static void note_delivered(
 	nsec rtt = now - x->sent_at;
 
 	sample(t, x, r, nsec_max(rtt, 1));
+	learn_lateness(t, x, r, now);
 	if (x->retransmitted && !is_answer_to_last(t, x, r, rtt))
 		return;
 	if (!x->retransmitted && seq_lt(end, t->rack.fack))
-		t->rack.reordering = true;
+		tcp_reorder_seen(t);
 	t->rack.fack = seq_max(t->rack.fack, end);
 	t->rack.rtt = rtt;
 	if (sent_after(x->sent_at, end, t->rack.sent_at, t->rack.end)) {
@@ -337,22 +344,10 @@ void tcp_sent_sack(struct tcp *t, const struct tcp_hdr *h, struct ack_result *r,
 
 /* --- detection --- */
 
-/*
- * RFC 8985 §6.2 step 4: how much reordering is borne. tcp_undo.c tells when the shortcut was a
- * mistake.
- */
-static nsec reordering_window(const struct tcp *t)
-{
-	if (!t->rack.reordering &&
-		(t->recovery != RECOVERY_OPEN || t->sacked_bytes >= DUP_THRESH * t->snd.mss))
-		return 0;
-	return nsec_min(t->min_rtt / 4, t->srtt);
-}
-
 /* RFC 8985 §6.2 step 5. */
 static void rack_detect(struct tcp *t, nsec now)
 {
-	nsec window = reordering_window(t), latest = 0;
+	nsec window = tcp_reorder_window(t), latest = 0;
 
 	tcp_timer_set(t, TCP_TIMER_REORDER, NSEC_NEVER);
 	if (t->rack.sent_at == 0)
@@ -386,7 +381,7 @@ static void newreno_detect(struct tcp *t, const struct ack_result *r)
 				     : (uint8_t)(t->dupacks - MIN(segs - 1, t->dupacks));
 	}
 	bool partial = r->acked > 0 && t->recovery == RECOVERY_FAST;
-	bool third = r->dup_ack && t->dupacks == DUP_THRESH && t->recovery == RECOVERY_OPEN;
+	bool third = r->dup_ack && t->dupacks == TCP_DUP_THRESH && t->recovery == RECOVERY_OPEN;
 	if (!first || !(partial || third))
 		return;
 	struct txseg *x = LIST_ENTRY(first, struct txseg, link);
@@ -423,6 +418,7 @@ static void leave_recovery(struct tcp *t)
 		t->cong.cwnd = t->cong.ssthresh;
 	t->recovery = RECOVERY_OPEN;
 	t->dupacks = 0;
+	tcp_reorder_recovered(t);
 }
 
 /*

@@ -42,6 +42,8 @@ static bool all_came_twice(struct tcp *t, const struct ack_result *r)
 {
 	if (!r->dsack || t->undo.copies == 0 || seq_le(r->dsack_block.right, t->undo.marker))
 		return false;
+	if (!t->tlp.outstanding) /* it probes without believing in a loss */
+		tcp_reorder_dsack(t);
 	return --t->undo.copies == 0;
 }
 
@@ -54,6 +56,6 @@ bool tcp_undo_ack(struct tcp *t, const struct ack_result *r)
 	uint32_t cwnd = MAX(t->cong.cwnd, t->undo.before.cwnd);
 	t->cong = t->undo.before;
 	t->cong.cwnd = cwnd;
-	t->rack.reordering = true;
+	tcp_reorder_seen(t);
 	return true;
 }

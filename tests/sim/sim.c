@@ -89,7 +89,8 @@ static void put_on_wire(struct sim_side *side, uint8_t *data, size_t len, nsec n
 		side->free_at = start + (nsec)(len * 8 * SEC / w->rate);
 		at = side->free_at;
 	}
-	at += w->delay + (w->jitter ? (nsec)(sim_random(s) % (uint64_t)w->jitter) : 0);
+	if (!chance(s, w->overtake))
+		at += w->delay + (w->jitter ? (nsec)(sim_random(s) % (uint64_t)w->jitter) : 0);
 	if (chance(s, w->reorder))
 		at += w->reorder_delay;
 	if (chance(s, w->corrupt)) {

@@ -21,7 +21,7 @@ static const char *const golden_path = "tests/sim/golden.txt";
 
 static const struct {
 	const char *name;
-	uint32_t loss, burst_begin, burst_end, reorder;
+	uint32_t loss, burst_begin, burst_end, reorder, overtake;
 } harm[] = {
 	{.name = "none"},
 	{.name = "0.1 %", .loss = 66},
@@ -29,6 +29,7 @@ static const struct {
 	{.name = "3 %", .loss = 1966},
 	{.name = "bursts", .burst_begin = 66, .burst_end = 16384},
 	{.name = "reorder", .reorder = 655},
+	{.name = "overtake", .overtake = 655},
 };
 
 static double cell(const char *congestion, nsec rtt, double queue_bdp, unsigned h)
@@ -47,6 +48,7 @@ static double cell(const char *congestion, nsec rtt, double queue_bdp, unsigned 
 			.burst_end = harm[h].burst_end,
 			.reorder = harm[h].reorder,
 			.reorder_delay = rtt / 8,
+			.overtake = harm[h].overtake,
 		};
 	}
 	bulk_run(&s, &b);
@@ -60,7 +62,7 @@ static size_t row(char *out, size_t room, const char *congestion, nsec rtt, doub
 		out, room, "%-6s %3d ms %5.2f ", congestion, (int)(rtt / MSEC), queue);
 
 	for (unsigned h = 0; h < ARRAY_LEN(harm); h++)
-		n += (size_t)snprintf(out + n, room - n, " %7.2f", cell(congestion, rtt, queue, h));
+		n += (size_t)snprintf(out + n, room - n, " %8.2f", cell(congestion, rtt, queue, h));
 	n += (size_t)snprintf(out + n, room - n, "\n");
 	return n;
 }
@@ -70,10 +72,10 @@ static void make_table(char *out)
 	static const char *const controllers[] = {"cubic", "reno"};
 	static const nsec rtts[] = {2 * MSEC, 20 * MSEC, 80 * MSEC};
 	static const double queues[] = {0.25, 1};
-	size_t n = (size_t)snprintf(out, TABLE_MAX, "Mbit/s of 100, 8 s    ");
+	size_t n = (size_t)snprintf(out, TABLE_MAX, "Mbit/s of 100, 8 s   ");
 
 	for (unsigned h = 0; h < ARRAY_LEN(harm); h++)
-		n += (size_t)snprintf(out + n, TABLE_MAX - n, "%8s", harm[h].name);
+		n += (size_t)snprintf(out + n, TABLE_MAX - n, "%9s", harm[h].name);
 	n += (size_t)snprintf(out + n, TABLE_MAX - n, "\n");
 	for (unsigned c = 0; c < ARRAY_LEN(controllers); c++) {
 		for (unsigned d = 0; d < ARRAY_LEN(rtts); d++) {
