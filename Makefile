@@ -154,6 +154,7 @@ LIBDIR = $(DESTDIR)$(PREFIX)/lib
 ENGINEDIR = $(DESTDIR)$(PREFIX)/libexec/teecee
 MANDIR = $(DESTDIR)$(PREFIX)/share/man
 BATSDIR = $(DESTDIR)$(PREFIX)/share/teecee
+COMPLETIONDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 MAN := $(wildcard man/*.[1-8])
 install: all
 	install -d $(BINDIR) $(LIBDIR) $(ENGINEDIR)
@@ -161,11 +162,12 @@ install: all
 	install -m 755 $(B)/libteecee.so $(LIBDIR)/libteecee.so
 	install -m 755 $(B)/teecee-engine $(ENGINEDIR)/teecee-engine
 	install -D -m 644 share/teecee.bash $(BATSDIR)/teecee.bash
+	install -D -m 644 share/completion.bash $(COMPLETIONDIR)/teecee
 	$(foreach m,$(MAN),install -D -m 644 $(m) $(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m));)
 uninstall:
 	rm -f $(BINDIR)/teecee $(LIBDIR)/libteecee.so $(ENGINEDIR)/teecee-engine
 	$(foreach m,$(MAN),rm -f $(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m));)
-	rm -f $(BATSDIR)/teecee.bash
+	rm -f $(BATSDIR)/teecee.bash $(COMPLETIONDIR)/teecee
 	rmdir $(ENGINEDIR) $(BATSDIR) 2>/dev/null || true
 
 clean:
