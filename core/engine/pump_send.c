@@ -132,8 +132,10 @@ static enum outcome take_small(struct engine *e, struct sock *s)
 	if (n == 0)
 		return FULL;
 	got = receive(e, s, room, n, want, MSG_PEEK);
-	if (got <= (ssize_t)s->held)
+	if (got <= (ssize_t)s->held) {
+		tcp_send_commit(s->tcp, 0, e->now);
 		return DRAINED;
+	}
 	table_note_unsent(s);
 	tcp_send_commit(s->tcp, (size_t)got - s->held, e->now);
 	s->held = (uint32_t)got;

@@ -127,7 +127,7 @@ void tcp_listen_untaken(struct tcp *listener, unsigned n);
  * Sending without a copy in between: `iov` gets up to two free pieces of the send ring, at least
  * one byte and about `want` in all if there is room; returns the number of pieces (0: full, or
  * sending is not possible any more, see tcp_can_send). The caller fills them from the front, then
- * commits how much it wrote.
+ * commits how much it wrote; with 0 it gives back what an idle connection need not hold.
  */
 int tcp_send_room(struct tcp *t, size_t want, struct iovec iov[static 2]);
 void tcp_send_commit(struct tcp *t, size_t n, nsec now);

@@ -370,6 +370,10 @@ int tcp_send_room(struct tcp *t, size_t want, struct iovec iov[static 2])
 
 void tcp_send_commit(struct tcp *t, size_t n, nsec now)
 {
+	if (n == 0 && t->snd.ring.len == 0)
+		ring_release(t->stack, &t->snd.ring); /* idle connections keep none */
+	if (n == 0)
+		return;
 	t->snd.ring.len += (uint32_t)n;
 	if (tcp_is_open(t))
 		tcp_due(t);

@@ -430,9 +430,29 @@ TEST(a_full_memory_drops_what_arrives_and_takes_it_later)
 	rig_end(t);
 }
 
+TEST(room_that_is_not_used_is_given_back)
+{
+	struct rig *t = rig_in_state(TCPS_ESTABLISHED);
+	size_t before = stack_memory(t->s);
+	struct iovec room[2];
+
+	assert_int_equal(tcp_send_room(t->tcp, 100, room), 1);
+	assert_true(stack_memory(t->s) > before);
+	tcp_send_commit(t->tcp, 0, t->now);
+	assert_int_equal(stack_memory(t->s), before);
+	app_send(t, 10);
+	expect_tx(t, .seq = L(1), .len = 10);
+	assert_int_equal(tcp_send_room(t->tcp, 100, room), 1);
+	tcp_send_commit(t->tcp, 0, t->now); /* what is in flight stays */
+	advance(t, 250 * MSEC);
+	expect_tx(t, .seq = L(1), .len = 10);
+	rig_end(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(room_that_is_not_used_is_given_back),
 		cmocka_unit_test(a_first_small_segment_leaves_at_once),
 		cmocka_unit_test(a_second_small_segment_waits_for_the_ack_of_the_first),
 		cmocka_unit_test(what_grows_to_a_full_segment_waits_no_longer),
