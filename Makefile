@@ -47,6 +47,9 @@ $(O)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# What .incbin takes in is no dependency that the compiler knows.
+$(O)/core/report/page_parts.o: $(wildcard core/report/page/*)
+
 LIBS_CORE := -lpcap -lnet -lsodium -lcap -lcares
 AR_HOST := $(foreach p,host stack link wire base,$(call ar_of,$(p)))
 AR_ENGINE := $(call ar_of,engine) $(call ar_of,host) $(foreach p,stack link ipc wire base,$(call ar_of,$(p)))

@@ -21,6 +21,7 @@ int cli_impair(int argc, char **argv);
 int cli_ss(int argc, char **argv);
 int cli_stat(int argc, char **argv);
 int cli_ladder(int argc, char **argv);
+int cli_report(int argc, char **argv);
 int cli_nat(int argc, char **argv);
 
 /* An option of a command's own. */

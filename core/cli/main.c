@@ -14,6 +14,7 @@ static const struct command {
 	{"ss", cli_ss, "the sockets of all engines"},
 	{"stat", cli_stat, "every counter by its name"},
 	{"ladder", cli_ladder, "draw a capture as a sequence diagram"},
+	{"report", cli_report, "a capture as one page of HTML, with charts"},
 	{"impair", cli_impair, "break the network of a running engine, or mend it"},
 	{"nat", cli_nat, "a network of our own behind the host, where a second MAC is refused"},
 	{"stop", cli_stop, "end the engine of an address"},

@@ -4,7 +4,7 @@
  *
  *	- it is refused with a line that says why, or drawn, in whole or in part with a line
  *	- what is drawn has only printable ASCII in it, apart from our own arrows
- *	- no number of a connection exceeds those of the file
+ *	- nothing in a page's data could end the element that it stands in
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -13,6 +13,7 @@
 
 #include "core/report/capture.h"
 #include "core/report/ladder.h"
+#include "core/report/report.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -75,11 +76,31 @@ static void try_analysis(const uint8_t *data, size_t size)
 	conns_free(conns);
 }
 
+static void try_page(const uint8_t *data, size_t size)
+{
+	struct report_config config = {.name = "fuzz", .packets_max = 1000};
+	char message[SOURCE_ERROR_LEN] = "", *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	int result = report_write(stream_of(data, size), out, &config, message);
+	fclose(out);
+	require((result == 0) == (message[0] == '\0') && (result >= 0) == (len > 0));
+	if (len) {
+		static const char before[] = "id=\"data\">", after[] = "\n</script>";
+		const char *begin = strstr(text, before);
+		const char *end = begin ? strchr(begin + sizeof before, '<') : NULL;
+		require(end && strncmp(end - 1, after, sizeof after - 1) == 0);
+	}
+	free(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (!size)
 		return 0;
 	try_analysis(data, size);
 	try_ladder(data, size);
+	try_page(data, size);
 	return 0;
 }
