@@ -1,7 +1,7 @@
 /*
  * Whole transfers between two stacks in virtual time: every byte arrives once, in order, whatever
- * the wire does; memory returns to zero. SIM_SEEDS sets how many random networks are tried,
- * SIM_SEED replays one.
+ * the wire does; memory returns to zero. SIM_SEEDS sets how many random networks are tried (1000),
+ * SIM_SEED replays one, SIM_TERRIBLE sets how many seeds the worst network is tried with (1).
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -87,34 +87,69 @@ static void a_slow_reader_closes_the_window_and_loses_nothing(void **state)
 	assert_all_freed(&s);
 }
 
-static void run_masked(uint64_t mask, unsigned side)
+/*
+ * Bursts can swallow every SYN or ARP request there is: then the right answer is an honest errno.
+ */
+static bool never_connected(const struct sim_flow *f)
+{
+	return (f->error[0] == ETIMEDOUT || f->error[0] == EHOSTUNREACH) && f->sent[0] == 0 &&
+	       f->received[0] + f->received[1] == 0;
+}
+
+/* `mask`: of each side's frames; 61 each way when none is lost. True: the transfer happened. */
+static bool run_masked(const uint64_t mask[2], uint32_t gso_max)
 {
 	struct sim s;
-	struct sim_flow f = {.to_send = {30000, 10000}};
+	struct sim_flow f = {.to_send = {52000, 52000}};
 
-	begin(&s, 7, side ? 0 : 65536);
-	s.side[0].wire.delay = s.side[1].wire.delay = 10 * MSEC;
-	s.side[side].wire.loss_mask = mask;
-	if (!sim_run_flow(&s, &f, 300 * SEC)) {
-		print_error("mask %#llx of side %u: received %llu and %llu, errors %d %d\n",
-			(unsigned long long)mask, side, (unsigned long long)f.received[0],
-			(unsigned long long)f.received[1], f.error[0], f.error[1]);
+	begin(&s, 7, gso_max);
+	for (int i = 0; i < 2; i++) {
+		s.side[i].wire.delay = 10 * MSEC;
+		s.side[i].wire.loss_mask = mask[i];
+	}
+	bool done = sim_run_flow(&s, &f, 3600 * SEC);
+	if (!done && !never_connected(&f)) {
+		print_error("masks %#llx and %#llx: received %llu and %llu, errors %d %d\n",
+			(unsigned long long)mask[0], (unsigned long long)mask[1],
+			(unsigned long long)f.received[0], (unsigned long long)f.received[1],
+			f.error[0], f.error[1]);
 		fail();
 	}
 	assert_all_freed(&s);
+	return done;
 }
 
-/* Open, transfer and close: whichever one or two frames are lost. */
+/* Open, transfer and close: whichever one or two frames of a direction are lost. */
 static void any_two_lost_frames_are_survived(void **state)
 {
-	enum { FRAMES = 32 };
+	enum { FRAMES = 64 };
 
 	for (unsigned side = 0; side < 2; side++) {
 		for (unsigned a = 0; a < FRAMES; a++) {
-			for (unsigned b = a; b < FRAMES; b++)
-				run_masked(UINT64_C(1) << a | UINT64_C(1) << b, side);
+			for (unsigned b = a; b < FRAMES; b++) {
+				uint64_t mask[2] = {0};
+				mask[side] = UINT64_C(1) << a | UINT64_C(1) << b;
+				assert_true(run_masked(mask, side ? 0 : 65536));
+			}
 		}
 	}
+}
+
+/* A quarter of the first 64 frames of both directions, or an eighth. */
+static void random_masks_are_survived(void **state)
+{
+	enum { MASKS = 10000 };
+	struct sim dice = {.random = 1};
+	unsigned done = 0;
+
+	for (unsigned i = 0; i < MASKS; i++) {
+		uint64_t mask[2];
+		for (unsigned k = 0; k < 2; k++)
+			mask[k] = sim_random(&dice) & sim_random(&dice) &
+				  (i & 2 ? sim_random(&dice) : UINT64_MAX);
+		done += run_masked(mask, i & 1 ? 0 : 65536);
+	}
+	assert_true(done >= MASKS - 10);
 }
 
 static uint32_t up_to(struct sim *s, uint32_t most)
@@ -139,15 +174,6 @@ static void random_wire(struct sim *s, struct sim_wire *w)
 	w->reorder_delay = (nsec)up_to(s, 20) * MSEC;
 	w->duplicate = up_to(s, 2) ? 0 : up_to(s, 3000);
 	w->corrupt = up_to(s, 2) ? 0 : up_to(s, 600);
-}
-
-/*
- * Bursts can swallow every SYN or ARP request there is: then the right answer is an honest errno.
- */
-static bool never_connected(const struct sim_flow *f)
-{
-	return (f->error[0] == ETIMEDOUT || f->error[0] == EHOSTUNREACH) && f->sent[0] == 0 &&
-	       f->received[0] + f->received[1] == 0;
 }
 
 /* True: the transfer happened. */
@@ -188,6 +214,29 @@ static void random_networks_lose_no_byte(void **state)
 	assert_true(done * 100 >= n * 99);
 }
 
+/* 25 % loss, 25 % out of order, 1 % with a flipped bit, 5 % twice, both ways. */
+static void a_terrible_network_takes_long_and_nothing_else(void **state)
+{
+	const char *many = getenv("SIM_TERRIBLE");
+	uint64_t n = many ? strtoull(many, NULL, 10) : 1;
+
+	for (uint64_t seed = 1; seed <= n; seed++) {
+		struct sim s;
+		struct sim_flow f = {.to_send = {20 << 20, 0}};
+		begin(&s, seed, 65536);
+		for (int i = 0; i < 2; i++)
+			s.side[i].wire = (struct sim_wire){.delay = 10 * MSEC, .rate = 100000000, .queue = 250000,
+				.loss = 16384, .reorder = 16384, .reorder_delay = 5 * MSEC, .corrupt = 655,
+				.duplicate = 3277};
+		bool done = sim_run_flow(&s, &f, 24 * 3600 * SEC);
+		if (!done || many)
+			print_message("seed %llu: %llu bytes in %.0f s\n", (unsigned long long)seed,
+				(unsigned long long)f.received[1], (double)(s.now - f.began_at) / SEC);
+		assert_true(done);
+		assert_all_freed(&s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,7 +244,9 @@ int main(void)
 		cmocka_unit_test(a_full_queue_is_filled_without_collapse),
 		cmocka_unit_test(a_slow_reader_closes_the_window_and_loses_nothing),
 		cmocka_unit_test(any_two_lost_frames_are_survived),
+		cmocka_unit_test(random_masks_are_survived),
 		cmocka_unit_test(random_networks_lose_no_byte),
+		cmocka_unit_test(a_terrible_network_takes_long_and_nothing_else),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
