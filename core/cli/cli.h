@@ -5,6 +5,7 @@
 #ifndef TEECEE_CLI_CLI_H
 #define TEECEE_CLI_CLI_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -22,6 +23,7 @@ int cli_ss(int argc, char **argv);
 int cli_stat(int argc, char **argv);
 int cli_ladder(int argc, char **argv);
 int cli_report(int argc, char **argv);
+int cli_doctor(int argc, char **argv);
 int cli_nat(int argc, char **argv);
 
 /* An option of a command's own. */
@@ -42,6 +44,7 @@ struct cli_spec {
 	const char *usage; /* behind "teecee NAME " */
 	const char *about; /* whole lines */
 	bool settings;     /* it knows the option of every TEECEE_* variable, and -v */
+	bool any_iface;    /* an interface need not be found */
 	bool words;        /* it takes words that are no options */
 	const struct cli_option *own;
 	size_t nown;
@@ -63,6 +66,9 @@ struct cli_options {
  */
 bool cli_options(
 	struct cli_options *o, const struct cli_spec *spec, void *ctx, int argc, char **argv);
+
+/* libteecee.so, beside the command (in the build tree) or in ../lib (installed). */
+bool cli_find_library(char path[static PATH_MAX]);
 
 /* The option that stands for a variable: "ip" for TEECEE_IP. */
 enum { CLI_NAME_LEN = 32 };

@@ -17,6 +17,7 @@ static const struct command {
 	{"report", cli_report, "a capture as one page of HTML, with charts"},
 	{"impair", cli_impair, "break the network of a running engine, or mend it"},
 	{"nat", cli_nat, "a network of our own behind the host, where a second MAC is refused"},
+	{"doctor", cli_doctor, "check what is needed here, and say what to do about it"},
 	{"stop", cli_stop, "end the engine of an address"},
 };
 

@@ -166,12 +166,12 @@ static int help(const struct cli_spec *spec)
 	return fflush(stdout) ? EXIT_OURS : 0;
 }
 
-static bool load(struct cli_options *o)
+static bool load(struct cli_options *o, const struct cli_spec *spec)
 {
 	char error[SETTINGS_ERROR_LEN];
 
 	if (settings_load(&o->settings, environ, error) == 0 &&
-		settings_resolve(&o->settings, error) == 0)
+		(spec->any_iface || settings_resolve(&o->settings, error) == 0))
 		return true;
 	log_line("%s", error);
 	return false;
@@ -201,7 +201,7 @@ bool cli_options(
 			argv[o->first], spec->name);
 		return false;
 	}
-	return !spec->settings || load(o);
+	return !spec->settings || load(o, spec);
 }
 
 size_t cli_number(

@@ -73,8 +73,7 @@ static const struct cli_spec spec = {
 	       "succeeded, 1 when one failed.\n",
 };
 
-/* The library lies beside the command (in the build tree) or in ../lib (installed). */
-static bool find_library(char path[static PATH_MAX])
+bool cli_find_library(char path[static PATH_MAX])
 {
 	static const char *const places[] = {"libteecee.so", "../lib/libteecee.so"};
 	char self[PATH_MAX], candidate[PATH_MAX + 32];
@@ -98,7 +97,7 @@ static bool set_preload(char library[static PATH_MAX])
 	const char *old = getenv("LD_PRELOAD");
 	char *value;
 
-	if (!find_library(library)) {
+	if (!cli_find_library(library)) {
 		log_line("libteecee.so is neither beside this command nor in ../lib");
 		return false;
 	}

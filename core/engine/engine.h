@@ -134,6 +134,10 @@ struct engine {
 	uint8_t message[sizeof(struct ipc_dgram) + IPC_DGRAM_DATA_MAX];
 };
 
+/* The host that an engine of these settings opens; `s` lives as long as `out`. */
+struct host_config;
+void engine_host_config(const struct settings *s, struct host_config *out);
+
 /* Everything but names, link and table; the engine is all zero before. */
 void engine_init(struct engine *e, const struct settings *settings);
 

@@ -123,11 +123,9 @@ static const enum host_link_kind link_kind[] = {
 	[LINK_TAP] = HOST_LINK_TAP,
 };
 
-static int open_host(struct engine *e, char error[static IPC_TEXT_LEN])
+void engine_host_config(const struct settings *s, struct host_config *out)
 {
-	const struct settings *s = &e->settings;
-	char text[HOST_ERROR_LEN] = "";
-	struct host_config config = {
+	*out = (struct host_config){
 		.ifname = s->iface,
 		.ip_auto = s->ip_auto,
 		.ip = s->ip,
@@ -140,10 +138,17 @@ static int open_host(struct engine *e, char error[static IPC_TEXT_LEN])
 		.probe = s->probe_rfc ? PROBE_RFC : PROBE_FAST,
 		.has_seed = s->has_seed,
 		.seed = s->seed,
-		.ops = {.deliver = pump_deliver},
-		.ctx = e,
 	};
+}
 
+static int open_host(struct engine *e, char error[static IPC_TEXT_LEN])
+{
+	char text[HOST_ERROR_LEN] = "";
+	struct host_config config;
+
+	engine_host_config(&e->settings, &config);
+	config.ops.deliver = pump_deliver;
+	config.ctx = e;
 	e->now = host_clock();
 	e->host = host_open(&config, text, e->now);
 	if (!e->host) {
