@@ -222,6 +222,7 @@ static enum outcome reach_mark(struct engine *e, struct sock *s)
 		s->urgent = false;
 		return DRAINED;
 	}
+	list_remove(&s->unread_link);
 	drop(e, s, s->held);
 	return s->held ? DRAINED : MORE;
 }

@@ -128,6 +128,24 @@ TEST(everything_is_forwarded_and_one_byte_stays)
 	engine_rig_free(r);
 }
 
+/* What was put off is not consumed twice when the urgent mark behind it is reached. */
+TEST(an_urgent_byte_right_behind_others_arrives)
+{
+	struct engine_rig *r = engine_rig_new();
+	struct tcp *t;
+	int fd = program_connected(r, &t);
+	char data[16];
+
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(send(fd, "ABOR\r\n", 6, MSG_OOB), 6);
+		engine_turns(r, 0);
+		assert_int_equal(peer_read(r, t, data, sizeof(data)), 6);
+		assert_memory_equal(data, "ABOR\r\n", 6);
+	}
+	close(fd);
+	engine_rig_free(r);
+}
+
 TEST(a_big_upload_arrives_unchanged)
 {
 	struct engine_rig *r = engine_rig_new();
@@ -463,6 +481,7 @@ int main(void)
 		cmocka_unit_test(a_silent_peer_is_a_timeout),
 		cmocka_unit_test(small_messages_cross_both_ways_whole_and_at_once),
 		cmocka_unit_test(everything_is_forwarded_and_one_byte_stays),
+		cmocka_unit_test(an_urgent_byte_right_behind_others_arrives),
 		cmocka_unit_test(a_big_upload_arrives_unchanged),
 		cmocka_unit_test(a_big_download_arrives_unchanged_though_the_program_is_slow),
 		cmocka_unit_test(the_peers_fin_is_an_end_and_writing_goes_on),
