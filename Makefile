@@ -6,8 +6,8 @@
 # a program that was not built for it.
 
 MODE ?= release
-ifeq ($(filter $(MODE),release debug asan tsan),)
-$(error MODE=$(MODE): it is release, debug, asan or tsan)
+ifeq ($(filter $(MODE),release debug asan tsan coverage),)
+$(error MODE=$(MODE): it is release, debug, asan, tsan or coverage)
 endif
 B := build$(if $(filter-out release,$(MODE)),/$(MODE))
 O := $(B)/obj
@@ -20,10 +20,11 @@ WERROR := $(if $(CI),-Werror)
 CPPFLAGS += -I. -D_GNU_SOURCE
 CFLAGS_MODE_release := -O2 -g
 CFLAGS_MODE_debug := -O0 -g3
+CFLAGS_MODE_coverage := -O1 -g --coverage
 CFLAGS_MODE_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 CFLAGS_MODE_tsan := -O1 -g -fsanitize=thread $(if $(findstring clang,$(CC)),,-Wno-tsan)
 CFLAGS += -std=gnu11 -fPIC -fvisibility=hidden -fno-common $(WARN) $(WERROR) $(CFLAGS_MODE_$(MODE))
-LDFLAGS += $(filter -fsanitize%,$(CFLAGS_MODE_$(MODE)))
+LDFLAGS += $(filter -fsanitize% --coverage,$(CFLAGS_MODE_$(MODE)))
 
 PARTS := base wire stack link ipc host engine report cli
 src_of = $(sort $(wildcard $(1)/*.c))
@@ -151,6 +152,11 @@ FUZZ_FLAGS := -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=a
 fuzz: need-fuzz
 	@tests/tools/fuzz $(FUZZ_SECONDS) "clang -std=gnu11 $(CPPFLAGS) $(FUZZ_FLAGS)" $(FUZZ_SRC)
 
+# Lines of core/stack that unit tests, simulator, scripts and fuzz corpora never run; docs/rfc.md explains them.
+coverage:
+	@+$(MAKE) -s --no-print-directory MODE=coverage tests
+	@tests/tools/coverage build/coverage
+
 PREFIX ?= /usr/local
 BINDIR = $(DESTDIR)$(PREFIX)/bin
 LIBDIR = $(DESTDIR)$(PREFIX)/lib
@@ -190,6 +196,6 @@ help:
 	@echo "make clean"
 	@echo "MODE=release|debug|asan|tsan   CC=gcc|clang   CI=1: warnings are errors   V=1: show link commands"
 
-.PHONY: all tests deps deps-bench deps-compat demo test bench compat release-programs lint fuzz install uninstall clean help
+.PHONY: all tests deps deps-bench deps-compat demo test bench compat release-programs lint fuzz coverage install uninstall clean help
 .SECONDARY:
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
