@@ -115,7 +115,7 @@ $(B)/examples/%: $(O)/examples/%.o $(AR_HOST)
 	$(LINK) $(LIBS_CORE)
 
 # What a person asks for. The ones that need more than make and git install it first (as root, with apt).
-deps deps-bench deps-compat:
+deps deps-bench deps-compat deps-report:
 	@tests/tools/deps install $(patsubst deps,test,$(@:deps-%=%))
 need-%:
 	@tests/tools/deps need $*
@@ -135,6 +135,11 @@ release-programs:
 bench: need-bench
 	@+$(MAKE) -s --no-print-directory all $(addprefix $(B)/tests/bench/,talk patch)
 	@tests/bench/run $(if $(QUICK),--quick) $(if $(SAVE),--save) $(if $(REPS),--reps $(REPS)) $(ONLY)
+
+# The page of `teecee report` in headless Chromium, of a download of 1 GiB. Two minutes, 3 GB of $TMPDIR.
+test-report: need-report
+	@+$(MAKE) -s --no-print-directory all tests
+	@tests/run tests/report/browser.bats
 
 # Some seventy of Debian's programs under the shim; writes docs/compatibility.md. Root, ten minutes.
 compat: need-compat
@@ -186,16 +191,17 @@ help:
 	@echo "make                    build/libteecee.so, build/teecee, build/teecee-engine"
 	@echo "make demo               wget from a spoofed address on a private LAN, packet by packet"
 	@echo "make test               everything that can be checked here; the last line counts"
+	@echo "make test-report        the page of teecee report in Chromium"
 	@echo "make compat             real programs under the library, as clients and servers; docs/compatibility.md"
 	@echo "make bench              the kernel's stack and ours at the same work; QUICK=1 ONLY=up,rr1 REPS=9 SAVE=1"
 	@echo "make lint               include table, purity of the stack, exports, sizes, cppcheck"
 	@echo "make fuzz               each fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS)"
 	@echo "make deps               installs what build, demo and test need (Debian, as root)"
-	@echo "make deps-bench         the heavier packages of benchmarks; deps-compat: of compatibility runs"
+	@echo "make deps-bench         the heavier packages of benchmarks; deps-compat, deps-report: of these two"
 	@echo "make install uninstall  PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)"
 	@echo "make clean"
 	@echo "MODE=release|debug|asan|tsan   CC=gcc|clang   CI=1: warnings are errors   V=1: show link commands"
 
-.PHONY: all tests deps deps-bench deps-compat demo test bench compat release-programs lint fuzz coverage install uninstall clean help
+.PHONY: all tests deps deps-bench deps-compat deps-report demo test test-report bench compat release-programs lint fuzz coverage install uninstall clean help
 .SECONDARY:
 -include $(shell find $(O) -name '*.d' 2>/dev/null)

@@ -3,8 +3,8 @@
 
 bats_load_library bats-support
 bats_load_library bats-assert
-. "$BATS_TEST_DIRNAME/lan.bash"
-. "$BATS_TEST_DIRNAME/capture.bash"
+. "${BASH_SOURCE[0]%/*}/lan.bash"
+. "${BASH_SOURCE[0]%/*}/capture.bash"
 
 # figure TEXT: a measured number for the person who reads the run.
 figure() { echo "# figure: $*" >&3; }
@@ -40,5 +40,5 @@ teardown()
 	mkdir -p "$dir"
 	cp "$LAN_DIR"/*.log "$LAN_DIR"/*.pcap "$dir/" 2>/dev/null || true
 	echo "evidence: ${dir#"$LAN_TOP"/}"
-	echo "again:    tests/run tests/bats/$(basename "$BATS_TEST_FILENAME") -f '$BATS_TEST_DESCRIPTION'"
+	echo "again:    tests/run ${BATS_TEST_FILENAME#"$LAN_TOP"/} -f '$BATS_TEST_DESCRIPTION'"
 }

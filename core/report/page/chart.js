@@ -216,7 +216,9 @@ function stepsLayer(o, series, low, high) {
 			if (i < 0)
 				return null;
 			const distance = Math.max(c.y(series[high][i]) - y, y - c.y(series[low][i]), 0) + 3;
-			return distance < 14 ? {distance, at: series.t0[i], title: o.label, lines: o.words(series, i)} : null;
+			if (distance >= 14)
+				return null;
+			return {distance, at: series.t0[i], title: o.label, lines: o.words(series, i)};
 		}};
 }
 
@@ -334,7 +336,8 @@ function rateLayer(o, pieces) {
 			const g = c.context, bottom = c.y(0);
 			g.beginPath();
 			bins.values.forEach((v, k) => {
-				const x = c.x(bins.t0 + k * bins.width), x1 = c.x(bins.t0 + (k + 1) * bins.width), y = c.y(v * bins.unit);
+				const x = c.x(bins.t0 + k * bins.width), x1 = c.x(bins.t0 + (k + 1) * bins.width);
+				const y = c.y(v * bins.unit);
 				if (!v)
 					return;
 				if (!bins.values[k - 1])

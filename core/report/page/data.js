@@ -26,7 +26,8 @@ class Unpacker {
 /* Columns of a series, as core/report/report.c writes them. */
 function unpackSeries(text) {
 	const u = new Unpacker(text), n = u.unsigned(), column = () => new Float64Array(n);
-	const s = {n, t0: column(), t1: column(), a: column(), b: column(), lo: column(), hi: column(), count: column()};
+	const s = {n, t0: column(), t1: column(), a: column(), b: column(), lo: column(), hi: column(),
+		count: column()};
 	let t = 0, b = 0, lo = 0;
 	for (let i = 0; i < n; i++) {
 		s.t0[i] = t += u.signed();

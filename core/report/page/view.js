@@ -17,7 +17,8 @@ function element(name, attributes, ...children) {
 }
 
 function fact(list, name, value, id, trouble) {
-	list.append(element('div', {}, element('dt', {}, name), element('dd', {id, class: trouble && 'trouble'}, value)));
+	const dd = element('dd', {id, class: trouble && 'trouble'}, value);
+	list.append(element('div', {}, element('dt', {}, name), dd));
 }
 
 const both = (k, what) => what(k.side[0]) + what(k.side[1]);
@@ -41,8 +42,8 @@ function stateOf(k) {
 
 function summary() {
 	const sum = (what) => DATA.conns.reduce((n, k) => n + what(k), 0), list = $('summary');
-	const began = DATA.packets ? new Date(DATA.began / 1e6).toISOString().replace('T', ' ').slice(0, 19) + ' UTC' : '';
-	$('file').textContent = [DATA.file, began].filter((s) => s).join(' · ');
+	const time = new Date(DATA.began / 1e6).toISOString().replace('T', ' ').slice(0, 19) + ' UTC';
+	$('file').textContent = DATA.packets ? DATA.file + ' · ' + time : DATA.file;
 	document.title = 'TCP report · ' + DATA.file.replace(/.*\//, '');
 	$('partial').hidden = !DATA.partial;
 	$('partial').textContent = 'Not all of the capture is in here: ' + DATA.partial + '.';
@@ -82,8 +83,8 @@ let order = {column: 6, down: true}, chosen = null;
 function sorted() {
 	const value = COLUMNS[order.column][1], words = $('search').value.toLowerCase().split(/\s+/).filter((w) => w);
 	const list = DATA.conns.filter((k) => {
-		const text = ['#' + k.n, k.side[0].end, k.side[1].end, k.process, stateOf(k)].join(' ').toLowerCase();
-		return words.every((w) => text.includes(w));
+		const text = [k.side[0].end, k.side[1].end, k.process, stateOf(k)].join(' ').toLowerCase();
+		return words.every((w) => w[0] === '#' ? w === '#' + k.n : text.includes(w));
 	});
 	return list.sort((a, b) => {
 		const x = value(a), y = value(b);
@@ -98,14 +99,16 @@ function cell([, value, text, kind], k) {
 
 function drawTable() {
 	const list = sorted().slice(0, TABLE_ROWS), keys = ['Enter', ' '];
+	const direction = order.down ? 'descending' : 'ascending';
 	$('connections').tHead.replaceChildren(element('tr', {}, ...COLUMNS.map(([name, , , kind], i) => element('th',
-		{scope: 'col', class: kind, 'aria-sort': i !== order.column ? 'none' : order.down ? 'descending' : 'ascending'},
+		{scope: 'col', class: kind, 'aria-sort': i === order.column ? direction : 'none'},
 		element('button', {type: 'button', onclick: () => sortBy(i)}, name)))));
 	$('connections').tBodies[0].replaceChildren(...list.map((k) => element('tr',
 		{tabindex: 0, 'data-n': k.n, 'aria-selected': String(k === chosen), onclick: () => choose(k),
 			onkeydown: (e) => keys.includes(e.key) && (e.preventDefault(), choose(k))},
 		...COLUMNS.map((column) => cell(column, k)))));
-	$('listed').textContent = list.length === DATA.count ? '' : asCount(list.length) + ' of ' + asCount(DATA.count) + ' shown';
+	$('listed').textContent = list.length === DATA.count ? ''
+		: asCount(list.length) + ' of ' + asCount(DATA.count) + ' shown';
 }
 
 function sortBy(i) {
@@ -120,7 +123,8 @@ const view = {t0: 0, t1: 1, all: [0, 1], hover: null, select: null};
 let charts = [], story = null, sender = 1;
 
 function unpackStory(raw) {
-	const side = raw.side.map((s) => Object.fromEntries(Object.entries(s).map(([k, text]) => [k, unpackSeries(text)])));
+	const unpacked = ([name, text]) => [name, unpackSeries(text)];
+	const side = raw.side.map((s) => Object.fromEntries(Object.entries(s).map(unpacked)));
 	return {...raw, side, marks: unpackMarks(raw.marks)};
 }
 
@@ -170,20 +174,24 @@ function drawFacts() {
 		fact(list, 'Largest congestion window', asBytes(s.cwnd), 'fact-cwnd');
 	fact(list, 'Options', optionsOf(s) || '–', 'fact-options');
 	if (lostOf(k))
-		fact(list, 'Lost by impairment: these · others', asCount(s.lost) + ' · ' + asCount(o.lost), 'fact-lost', true);
+		fact(list, 'Lost by impairment: these · others', asCount(s.lost) + ' · ' + asCount(o.lost),
+			'fact-lost', true);
 	DATA.marks.forEach(([key, , plural, trouble], i) => {
 		if (s.count[i] && key !== 'lost')
-			fact(list, plural[0].toUpperCase() + plural.slice(1), asCount(s.count[i]), 'fact-' + key, trouble);
+			fact(list, plural[0].toUpperCase() + plural.slice(1), asCount(s.count[i]), 'fact-' + key,
+				trouble);
 	});
 }
 
 /* --- its ladder --- */
 
-function arrowOf([, , , from, bits, len, flags]) {
+/* A frame of several segments of which some arrived has its head, too. */
+function arrowOf([, , , from, bits, len, flags, , words]) {
 	const is = (key) => has(bits, key) ? key : '', lost = is('lost');
+	const [, n, of] = words.match(/lost[^;]* (\d+) of (\d+) segments/) || [, 1, 1];
 	return element('div', {class: ['line', from ? 'back' : '', is('again'), lost, is('reset')].join(' ')},
 		element('span', {}, flags + (len ? ' ' + len : '')),
-		element('span', {class: 'head', 'aria-hidden': 'true'}, lost ? '✕' : from ? '◀' : '▶'));
+		element('span', {class: 'head', 'aria-hidden': 'true'}, lost && n === of ? '✕' : from ? '◀' : '▶'));
 }
 
 function rowOf(r) {
@@ -197,23 +205,24 @@ function rowOf(r) {
 
 function ladderNote(k) {
 	if (!story)
-		return `Only the largest connections have charts and a ladder here; teecee ladder -n ${k.n} draws this one.`;
+		return `Only the largest connections have charts here; teecee ladder -n ${k.n} draws this one.`;
 	if (story.rows.length < story.segments)
-		return `The first, the last and the remarkable of ${asCount(story.segments)}; teecee ladder -n ${k.n} draws all.`;
+		return `First, last and remarkable of ${asCount(story.segments)}; teecee ladder -n ${k.n} draws all.`;
 	return '';
 }
 
 function drawLadder() {
 	const k = chosen, only = $('trouble-only').checked, rows = [];
 	let next = 0;
-	$('ladder').tHead.replaceChildren(element('tr', {}, element('th', {}, 'Packet'), element('th', {}, 'Time, s'),
-		element('th', {class: 'arrow-ends'}, element('span', {}, k.side[0].end), element('span', {}, k.side[1].end)),
-		element('th', {}, 'Numbers'), element('th', {}, 'Remarks')));
+	const ends = element('div', {class: 'ends'}, ...k.side.map((s) => element('span', {}, s.end)));
+	$('ladder').tHead.replaceChildren(element('tr', {},
+		...['Packet', 'Time, s', ends, 'Numbers', 'Remarks'].map((h) => element('th', {scope: 'col'}, h))));
 	for (const r of story ? story.rows : []) {
 		if (only && !(r[4] & TROUBLE))
 			continue;
 		if (r[1] > next && !only)
-			rows.push(element('tr', {class: 'gap'}, element('td', {colspan: 5}, asCount(r[1] - next) + ' more')));
+			rows.push(element('tr', {class: 'gap'},
+				element('td', {colspan: 5}, asCount(r[1] - next) + ' more')));
 		next = r[1] + 1;
 		rows.push(rowOf(r));
 	}

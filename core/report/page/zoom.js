@@ -14,35 +14,41 @@ function sequenceLayers() {
 	const s = story.side[sender], o = story.side[1 - sender], mine = story.marks.filter((m) => m.from === sender);
 	const lost = mine.filter((m) => has(m.bits, 'lost')), resent = mine.filter((m) => has(m.bits, 'again'));
 	const other = mine.filter((m) => !has(m.bits, 'lost') && !has(m.bits, 'again'));
-	const windowWords = (x, i) => ['up to byte ' + asCount(x.hi[i]), asBytes(x.hi[i] - x.b[i]) + ' beyond the acknowledged'];
+	const windowWords = (x, i) => ['up to byte ' + asCount(x.hi[i]),
+		asBytes(x.hi[i] - x.b[i]) + ' beyond the acknowledged'];
+	const sackWords = (x, i) => [bytesOf(x.a[i], x.b[i])];
 	const sentWords = (x, i) => [bytesOf(x.a[i], x.b[i]), packets(x.count[i])];
 	const ackWords = (x, i) => ['up to byte ' + asCount(x.b[i]), packets(x.count[i])];
 	return [
 		stepsLayer({key: 'window', label: 'Window', colour: 'window', background: true, dash: [5, 3],
 			words: windowWords}, o.ack, 'lo', 'hi'),
-		piecesLayer({key: 'sack', label: 'SACK', colour: 'sack', words: (x, i) => [bytesOf(x.a[i], x.b[i])]}, o.sack),
+		piecesLayer({key: 'sack', label: 'SACK', colour: 'sack', words: sackWords}, o.sack),
 		stepsLayer({key: 'ack', label: 'Acknowledged', colour: 'ack', words: ackWords}, o.ack, 'a', 'b'),
 		piecesLayer({key: 'data', label: 'Sent', colour: 'data', words: sentWords}, s.data),
-		marksLayer({key: 'again', foot: 1, label: 'Sent again', colour: 'again', shape: SHAPES.bar, words: markWords}, resent),
-		marksLayer({key: 'other', foot: 2, label: 'Other marks', colour: 'other', shape: SHAPES.diamond, words: markWords}, other),
-		marksLayer({key: 'lost', foot: 0, label: 'Lost', colour: 'lost', shape: SHAPES.cross, words: markWords}, lost),
+		marksLayer({key: 'again', foot: 1, label: 'Sent again', colour: 'again', shape: SHAPES.bar,
+			words: markWords}, resent),
+		marksLayer({key: 'other', foot: 2, label: 'Other marks', colour: 'other', shape: SHAPES.diamond,
+			words: markWords}, other),
+		marksLayer({key: 'lost', foot: 0, label: 'Lost', colour: 'lost', shape: SHAPES.cross,
+			words: markWords}, lost),
 	];
 }
 
 function flightLayers() {
 	const s = story.side[sender], words = (x, i) => [rangeText(asBytes, x, i)];
-	const list = [stepsLayer({key: 'flight', label: 'Sent and not acknowledged, seen from here', colour: 'data', words},
-		s.flight, 'lo', 'hi')];
+	const list = [stepsLayer({key: 'flight', label: 'Sent and not acknowledged, seen from here', colour: 'data',
+		words}, s.flight, 'lo', 'hi')];
 	if (s.cwnd.n)
-		list.push(stepsLayer({key: 'cwnd', label: 'Congestion window', colour: 'window', words}, s.cwnd, 'lo', 'hi'));
+		list.push(stepsLayer({key: 'cwnd', label: 'Congestion window', colour: 'window', words},
+			s.cwnd, 'lo', 'hi'));
 	return list;
 }
 
 function rttLayers() {
 	const words = (x, i) => [rangeText(asTime, x, i), x.count[i] > 1 ? x.count[i] + ' samples' : '1 sample'];
-	return [1 - sender, sender].filter((i) => story.side[i].rtt.n).map((i) => dotsLayer({key: 'rtt' + i,
-		label: 'From here to ' + (i ? 'the client' : 'the server') + ' and back', colour: i === sender ? 'data' : 'near', words},
-	story.side[i].rtt));
+	const layer = (i) => dotsLayer({key: 'rtt' + i, colour: i === sender ? 'data' : 'near', words,
+		label: 'From here to ' + (i ? 'the client' : 'the server') + ' and back'}, story.side[i].rtt);
+	return [1 - sender, sender].filter((i) => story.side[i].rtt.n).map(layer);
 }
 
 function rateLayers() {
@@ -51,8 +57,9 @@ function rateLayers() {
 		pieces.push({t0: d.t0[i], t1: d.t1[i], bytes: d.b[i] - d.a[i]});
 	const resent = story.marks.filter((m) => m.from === sender && has(m.bits, 'again'))
 		.map((m) => ({t0: m.at, t1: m.at, bytes: m.end - m.seq}));
-	return [rateLayer({key: 'goodput', label: 'New data', colour: 'data'}, pieces),
-		rateLayer({key: 'again', label: 'Sent again', colour: 'again'}, resent)].filter((l) => l.total || l.key === 'goodput');
+	const fresh = rateLayer({key: 'goodput', label: 'New data', colour: 'data'}, pieces);
+	const repeats = rateLayer({key: 'again', label: 'Sent again', colour: 'again'}, resent);
+	return repeats.total ? [fresh, repeats] : [fresh];
 }
 
 const CHARTS = [
@@ -64,12 +71,17 @@ const CHARTS = [
 
 function legendButton(chart, layer) {
 	const n = layer.marks ? layer.marks.reduce((sum, m) => sum + m.count, 0) : -1, sample = element('i', {});
-	const button = element('button', {type: 'button', 'data-layer': layer.key, 'aria-pressed': 'true', onclick: () => {
-		const off = chart.off.delete(layer.key) ? false : Boolean(chart.off.add(layer.key));
+	const label = layer.label + (n >= 0 ? ' (' + asCount(n) + ')' : '');
+	const button = element('button', {type: 'button', 'data-layer': layer.key, 'aria-pressed': 'true'},
+		sample, label);
+	sample.style.background = 'var(--' + layer.colour + ')';
+	button.addEventListener('click', () => {
+		const off = !chart.off.delete(layer.key);
+		if (off)
+			chart.off.add(layer.key);
 		button.setAttribute('aria-pressed', String(!off));
 		chart.draw();
-	}}, sample, layer.label + (n >= 0 ? ' (' + asCount(n) + ')' : ''));
-	sample.style.background = 'var(--' + layer.colour + ')';
+	});
 	return button;
 }
 
@@ -87,7 +99,8 @@ function makeCharts() {
 			continue;
 		const legend = element('span', {class: 'legend', role: 'group', 'aria-label': 'Legend'},
 			...chart.layers.map((l) => legendButton(chart, l)));
-		$('charts').append(element('figure', {}, element('figcaption', {}, element('b', {}, title), legend), canvas));
+		const caption = element('figcaption', {}, element('b', {}, title), legend);
+		$('charts').append(element('figure', {}, caption, canvas));
 		listen(chart);
 		charts.push(chart);
 	}
@@ -134,7 +147,8 @@ function tip(e, found) {
 	t.hidden = !found;
 	if (!found)
 		return;
-	t.replaceChildren(element('b', {}, found.title), asTime(found.at), ...found.lines.map((l) => element('div', {}, l)));
+	t.replaceChildren(element('b', {}, found.title), asTime(found.at),
+		...found.lines.map((l) => element('div', {}, l)));
 	const left = e.clientX + 16 + t.offsetWidth > innerWidth ? e.clientX - 16 - t.offsetWidth : e.clientX + 16;
 	t.style.left = Math.max(4, left) + 'px';
 	t.style.top = Math.max(4, Math.min(e.clientY + 16, innerHeight - t.offsetHeight - 8)) + 'px';
