@@ -51,6 +51,7 @@ $(O)/%.o: %.c
 # What .incbin takes in is no dependency that the compiler knows.
 $(O)/core/report/page_parts.o: $(wildcard core/report/page/*)
 
+LIBS_CURSES := $(or $(shell pkg-config --libs ncursesw 2>/dev/null),-lncursesw -ltinfo)
 LIBS_CORE := -lpcap -lnet -lsodium -lcap -lcares
 AR_HOST := $(foreach p,host stack link wire base,$(call ar_of,$(p)))
 AR_ENGINE := $(call ar_of,engine) $(call ar_of,host) $(foreach p,stack link ipc wire base,$(call ar_of,$(p)))
@@ -63,7 +64,7 @@ $(B)/teecee-engine: $(O)/core/engine/main.o $(AR_ENGINE)
 	$(LINK) $(LIBS_CORE)
 
 $(B)/teecee: $(call obj_of,core/cli) $(call ar_of,report) $(AR_ENGINE)
-	$(LINK) $(LIBS_CORE)
+	$(LINK) $(LIBS_CORE) $(LIBS_CURSES)
 
 # Tests. tests/{unit,sim}/test_x.c is one cmocka program each, the other files there are linked into all of
 # them. tests/shim/facts/: cmocka, about the kernel alone. tests/shim/, tests/bench/, tests/tools/: plain

@@ -24,6 +24,7 @@ int cli_stat(int argc, char **argv);
 int cli_ladder(int argc, char **argv);
 int cli_report(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
+int cli_top(int argc, char **argv);
 int cli_nat(int argc, char **argv);
 
 /* An option of a command's own. */

@@ -12,6 +12,7 @@ static const struct command {
 } commands[] = {
 	{"run", cli_run, "run a program on our own TCP/IP stack"},
 	{"ss", cli_ss, "the sockets of all engines"},
+	{"top", cli_top, "the sockets of all engines, live"},
 	{"stat", cli_stat, "every counter by its name"},
 	{"ladder", cli_ladder, "draw a capture as a sequence diagram"},
 	{"report", cli_report, "a capture as one page of HTML, with charts"},

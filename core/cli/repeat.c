@@ -29,6 +29,7 @@
 #include "core/base/log.h"
 #include "core/base/time.h"
 #include "core/cli/dial.h"
+#include "core/cli/socktext.h"
 
 enum { PATH_LEN = 4096, WHY_LEN = 96, TICK_MS = 500 };
 
@@ -191,7 +192,6 @@ bool engine_free(const struct settings *s)
 /* Whether something is still to be sent or answered. An engine that does not answer has nothing. */
 static bool is_busy(int fd)
 {
-	enum { TIME_WAIT = 6, CLOSED = 7, LISTENING = 10, TCP_NUMBER = 6 };
 	struct snapshot snap;
 	bool busy = false;
 
@@ -199,8 +199,8 @@ static bool is_busy(int fd)
 		return false;
 	for (uint32_t i = 0; i < snap.head->nsocks; i++) {
 		const struct ipc_snap_sock *s = &snap.sock[i];
-		busy |= s->kind == TCP_NUMBER && s->tcp_state != TIME_WAIT &&
-			s->tcp_state != CLOSED && s->tcp_state != LISTENING;
+		busy |= sock_is_tcp(s) && s->tcp_state != SOCK_TIME_WAIT &&
+			s->tcp_state != SOCK_CLOSED && s->tcp_state != SOCK_LISTEN;
 	}
 	snapshot_close(&snap);
 	return busy;

@@ -3,7 +3,6 @@
  * and columns.
  */
 #include <errno.h>
-#include <linux/tcp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,59 +11,21 @@
 #include "core/cli/cli.h"
 #include "core/cli/dial.h"
 #include "core/cli/json.h"
-
-enum { TCP_NUMBER = 6, COMM_LEN = 32, STATES = 12, LISTENING = 10 };
-
-static const char *const state_name[STATES] = {"UNKNOWN", "ESTAB", "SYN-SENT", "SYN-RECV",
-	"FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT", "UNCONN", "CLOSE-WAIT", "LAST-ACK", "LISTEN",
-	"CLOSING"};
+#include "core/cli/socktext.h"
 
 struct show {
 	bool info, summary, json;
 	struct json j;
-	unsigned count[STATES], tcp, udp, engines;
+	unsigned count[SOCK_STATES], tcp, udp, engines;
 	bool failed;
 };
-
-static void process_name(int32_t pid, char out[static COMM_LEN])
-{
-	char path[64];
-
-	out[0] = '\0';
-	snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
-	FILE *f = pid ? fopen(path, "re") : NULL;
-	if (!f)
-		return;
-	if (fgets(out, COMM_LEN, f))
-		out[strcspn(out, "\n")] = '\0';
-	fclose(f);
-}
-
-static const char *state_of(const struct ipc_snap_sock *s)
-{
-	return state_name[s->tcp_state < STATES ? s->tcp_state : 0];
-}
-
-static void format_end(const struct endpoint *e, char out[static ENDPOINT_STRLEN + 4])
-{
-	char addr[IPADDR_STRLEN];
-
-	if (e->port && !ipaddr_is_any(&e->addr))
-		endpoint_format(e, out);
-	else if (e->port)
-		snprintf(out, ENDPOINT_STRLEN + 4, "*:%u", e->port);
-	else
-		snprintf(out, ENDPOINT_STRLEN + 4, "%s:*",
-			ipaddr_is_any(&e->addr) ? "*" : ipaddr_format(&e->addr, addr));
-}
 
 /* What ss -i shows of struct tcp_info, under its names. */
 static void show_info(const struct ipc_snap_sock *s)
 {
-	struct tcp_info i = {0};
+	struct tcp_info i = sock_info(s);
 
-	memcpy(&i, s->tcp_info, MIN(s->tcp_info_len, sizeof i));
-	if (s->kind != TCP_NUMBER || s->tcp_state == LISTENING)
+	if (!sock_is_tcp(s) || s->tcp_state == SOCK_LISTEN)
 		return;
 	printf("\t %s%s%s%s", i.tcpi_options & TCPI_OPT_TIMESTAMPS ? "ts " : "",
 		i.tcpi_options & TCPI_OPT_SACK ? "sack " : "",
@@ -98,13 +59,13 @@ static void show_info(const struct ipc_snap_sock *s)
 
 static void show_line(const struct show *o, const struct ipc_snap_sock *s)
 {
-	char local[ENDPOINT_STRLEN + 4], remote[ENDPOINT_STRLEN + 4], name[COMM_LEN];
+	char local[END_LEN], remote[END_LEN], name[COMM_LEN];
 
-	format_end(&s->local, local);
-	format_end(&s->remote, remote);
-	process_name(s->pid, name);
-	printf("%-5s %-10s %-8llu %-8llu %-24s %-24s", s->kind == TCP_NUMBER ? "tcp" : "udp",
-		state_of(s), (unsigned long long)s->recv_queue, (unsigned long long)s->send_queue,
+	sock_end(&s->local, local);
+	sock_end(&s->remote, remote);
+	sock_process(s->pid, name);
+	printf("%-5s %-10s %-8llu %-8llu %-24s %-24s", sock_is_tcp(s) ? "tcp" : "udp",
+		sock_state(s), (unsigned long long)s->recv_queue, (unsigned long long)s->send_queue,
 		local, remote);
 	if (s->pid)
 		printf(" users:((\"%s\",pid=%d))", name, (int)s->pid);
@@ -115,9 +76,8 @@ static void show_line(const struct show *o, const struct ipc_snap_sock *s)
 
 static void json_info(struct json *j, const struct ipc_snap_sock *s)
 {
-	struct tcp_info i = {0};
+	struct tcp_info i = sock_info(s);
 
-	memcpy(&i, s->tcp_info, MIN(s->tcp_info_len, sizeof i));
 	json_number(j, "rtt_us", i.tcpi_rtt);
 	json_number(j, "rttvar_us", i.tcpi_rttvar);
 	json_number(j, "min_rtt_us", i.tcpi_min_rtt);
@@ -141,15 +101,15 @@ static void json_info(struct json *j, const struct ipc_snap_sock *s)
 
 static void show_json(struct show *o, const struct ipc_snapshot *h, const struct ipc_snap_sock *s)
 {
-	char local[ENDPOINT_STRLEN + 4], remote[ENDPOINT_STRLEN + 4], name[COMM_LEN];
+	char local[END_LEN], remote[END_LEN], name[COMM_LEN];
 
-	format_end(&s->local, local);
-	format_end(&s->remote, remote);
-	process_name(s->pid, name);
+	sock_end(&s->local, local);
+	sock_end(&s->remote, remote);
+	sock_process(s->pid, name);
 	json_open(&o->j, NULL, '{');
 	json_text(&o->j, "iface", h->iface);
-	json_text(&o->j, "netid", s->kind == TCP_NUMBER ? "tcp" : "udp");
-	json_text(&o->j, "state", state_of(s));
+	json_text(&o->j, "netid", sock_is_tcp(s) ? "tcp" : "udp");
+	json_text(&o->j, "state", sock_state(s));
 	json_number(&o->j, "recv_q", s->recv_queue);
 	json_number(&o->j, "send_q", s->send_queue);
 	json_text(&o->j, "local", local);
@@ -158,7 +118,7 @@ static void show_json(struct show *o, const struct ipc_snapshot *h, const struct
 		json_text(&o->j, "process", name);
 		json_number(&o->j, "pid", (uint64_t)s->pid);
 	}
-	if (s->kind == TCP_NUMBER)
+	if (sock_is_tcp(s))
 		json_info(&o->j, s);
 	json_close(&o->j, '}');
 }
@@ -179,8 +139,8 @@ static void show_engine(int fd, const struct settings *settings, void *ctx)
 	for (uint32_t i = 0; i < snap.head->nsocks; i++) {
 		const struct ipc_snap_sock *s = &snap.sock[i];
 
-		*(s->kind == TCP_NUMBER ? &o->tcp : &o->udp) += 1;
-		if (s->kind == TCP_NUMBER && s->tcp_state < STATES)
+		*(sock_is_tcp(s) ? &o->tcp : &o->udp) += 1;
+		if (sock_is_tcp(s) && s->tcp_state < SOCK_STATES)
 			o->count[s->tcp_state]++;
 		if (o->json)
 			show_json(o, snap.head, s);
@@ -193,15 +153,16 @@ static void show_engine(int fd, const struct settings *settings, void *ctx)
 static void show_summary(const struct show *o)
 {
 	printf("Engines: %u\nTCP:   %u (estab %u, closed %u, timewait %u, listen %u)\nUDP:   %u\n",
-		o->engines, o->tcp, o->count[1], o->count[7], o->count[6], o->count[LISTENING],
-		o->udp);
+		o->engines, o->tcp, o->count[SOCK_ESTABLISHED], o->count[SOCK_CLOSED],
+		o->count[SOCK_TIME_WAIT], o->count[SOCK_LISTEN], o->udp);
 }
 
 static const struct cli_option own[] = {
 	{"info", 'i', NULL, "round trips, windows, retransmissions, in ss's words",
 		.flag = offsetof(struct show, info)},
 	{"summary", 's', NULL, "counts only", .flag = offsetof(struct show, summary)},
-	{"json", 0, NULL, "a list of objects, with everything", .flag = offsetof(struct show, json)},
+	{"json", 0, NULL, "a list of objects, with everything",
+		.flag = offsetof(struct show, json)},
 };
 
 static const struct cli_spec spec = {
@@ -223,8 +184,8 @@ int cli_ss(int argc, char **argv)
 	if (o.json)
 		json_open(&o.j, NULL, '[');
 	else if (!o.summary)
-		printf("%-5s %-10s %-8s %-8s %-24s %-24s %s\n", "Netid", "State", "Recv-Q", "Send-Q",
-			"Local Address:Port", "Peer Address:Port", "Process");
+		printf("%-5s %-10s %-8s %-8s %-24s %-24s %s\n", "Netid", "State", "Recv-Q",
+			"Send-Q", "Local Address:Port", "Peer Address:Port", "Process");
 	dial_each(show_engine, &o);
 	if (o.json) {
 		json_close(&o.j, ']');
