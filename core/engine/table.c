@@ -140,13 +140,15 @@ void table_write(struct engine *e, struct sock *s)
 	list_remove(&s->dirty_link);
 	if (!s->slot)
 		return;
+	if (s->tcp) { /* before the slot is held: readers wait for that */
+		tcp_get_stats(s->tcp, &stats);
+		tcp_info_fill(&now, &stats, e->now);
+	}
 	info = ipc_slot_begin(s->slot);
 	info->family = s->family;
 	info->kind = IPC_KIND_TCP;
 	info->tcp_state = tcp_info_state(TCPS_CLOSED);
 	if (s->tcp) {
-		tcp_get_stats(s->tcp, &stats);
-		tcp_info_fill(&now, &stats, e->now);
 		memcpy(info->tcp_info, &now, sizeof(now));
 		info->tcp_info_len = sizeof(now);
 		info->tcp_state = now.tcpi_state;

@@ -1,18 +1,24 @@
 #include "core/ipc/table.h"
 
+#include <errno.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/ipc/proto.h"
 
 enum {
 	/*
-	 * A writer holds a slot for well under a microsecond. A reader that sees it held longer
-	 * gives the writer the processor; after this many turns the writer has died in the middle.
+	 * A writer holds a slot for well under a microsecond. A reader that sees it held longer gives
+	 * the writer the processor: first by sched_yield, then, for the writer may wait for another
+	 * processor behind somebody else, by sleeping. On a busy machine that has been 10 ms; after 2 s
+	 * the writer is stopped or has died in the middle.
 	 */
-	READ_TRIES = 2000,
-	SPINS_BEFORE_YIELD = 50,
+	SPINS = 50,
+	YIELDS = 500,
+	SLEEPS = 20000,
+	SLEEP_NS = 100000,
 };
 
 size_t ipc_table_size(uint32_t nsets)
@@ -84,16 +90,28 @@ static bool copy_slot(const struct ipc_slot *slot, struct ipc_sock_info *out)
 	return atomic_load_explicit(&slot->gen, memory_order_relaxed) == before;
 }
 
+static void be_patient(int tries)
+{
+	if (tries >= SPINS + YIELDS)
+		nanosleep(&(struct timespec){.tv_nsec = SLEEP_NS}, NULL);
+	else if (tries >= SPINS)
+		sched_yield();
+}
+
 bool ipc_table_get(const struct ipc_table *t, uint64_t cookie, struct ipc_sock_info *out)
 {
-	for (int i = 0; i < READ_TRIES; i++) {
+	int saved = errno;
+
+	for (int i = 0; i < SPINS + YIELDS + SLEEPS; i++) {
 		const struct ipc_slot *slot = ipc_table_find(t, cookie);
 		if (!slot)
 			return false;
 		if (copy_slot(slot, out))
 			return out->cookie == cookie && out->use != IPC_SLOT_FREE;
-		if (i >= SPINS_BEFORE_YIELD)
-			sched_yield();
+		if (i >= SPINS + YIELDS && !ipc_table_is_alive(t))
+			return false;
+		be_patient(i);
+		errno = saved;
 	}
 	return false;
 }

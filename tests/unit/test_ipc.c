@@ -1,5 +1,6 @@
 /* Messages, names, options (compared with the kernel's own) and the table with a concurrent writer. */
 #include <errno.h>
+#include <poll.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -318,6 +319,29 @@ static void a_reader_never_sees_half_a_write(void **state)
 	munmap(t, ipc_table_size(NSETS));
 }
 
+/* The writer loses the processor in the middle, as on a busy machine, for longer than a reader looks on awake. */
+static void a_writer_that_is_held_up_is_waited_for(void **state)
+{
+	struct ipc_table *t = new_table();
+	struct ipc_slot *slot = ipc_table_claim(t, 5);
+	struct ipc_sock_info info;
+
+	atomic_store(&t->alive, (uint32_t)getpid());
+	ipc_slot_begin(slot)->error = EPIPE;
+	pid_t writer = fork();
+	if (writer == 0) {
+		poll(NULL, 0, 100);
+		ipc_slot_end(slot);
+		_exit(0);
+	}
+	errno = ENOENT;
+	assert_true(ipc_table_get(t, 5, &info));
+	assert_int_equal(info.error, EPIPE);
+	assert_int_equal(errno, ENOENT);
+	waitpid(writer, NULL, 0);
+	munmap(t, ipc_table_size(NSETS));
+}
+
 static void a_writer_that_died_in_the_middle_does_not_hang_the_reader(void **state)
 {
 	struct ipc_table *t = new_table();
@@ -346,6 +370,7 @@ int main(void)
 		cmocka_unit_test(a_claimed_slot_is_found_with_initial_options),
 		cmocka_unit_test(the_oldest_dead_slot_makes_place_and_a_live_one_never),
 		cmocka_unit_test(a_reader_never_sees_half_a_write),
+		cmocka_unit_test(a_writer_that_is_held_up_is_waited_for),
 		cmocka_unit_test(a_writer_that_died_in_the_middle_does_not_hang_the_reader),
 	};
 
