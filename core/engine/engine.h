@@ -121,6 +121,7 @@ struct engine {
 	struct list blocked;   /* datagram sockets that wait for the link */
 	struct list dead;
 	unsigned nclients, nsocks, fd_limit;
+	uint64_t raised, raised_max; /* programs' ends that hold more (pump_recv.c); and the bytes for that */
 
 	nsec now;
 	struct spin spin;

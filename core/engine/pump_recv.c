@@ -15,13 +15,15 @@
  */
 enum { SNDBUF_RAISED = 2 << 20 };
 
-static void raise_sndbuf(struct sock *s)
+static void raise_sndbuf(struct engine *e, struct sock *s)
 {
 	int size = SNDBUF_RAISED / 2;
 
-	if (!s->raised)
-		setsockopt(s->src.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	if (s->raised || (e->raised + 1) * SNDBUF_RAISED > e->raised_max)
+		return;
+	setsockopt(s->src.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	s->raised = true;
+	e->raised++;
 }
 
 static bool program_is_gone(int fd)
@@ -47,7 +49,7 @@ static size_t put(struct engine *e, struct sock *s, const struct iovec *data, in
 		return len;
 	if (took >= 0 || errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM) {
 		s->full = true;
-		raise_sndbuf(s);
+		raise_sndbuf(e, s);
 		sock_want_out(e, s, true);
 		return took > 0 ? (size_t)took : 0;
 	}

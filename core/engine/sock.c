@@ -84,6 +84,7 @@ void sock_free(struct engine *e, struct sock *s, int error)
 	if (listened)
 		accept_drop_hand(e, s);
 	s->state = ST_DEAD;
+	e->raised -= s->raised;
 	table_release(e, s, error);
 	close(s->src.fd);
 	s->src.fd = -1;

@@ -22,6 +22,9 @@
 #include "core/engine/watch.h"
 #include "core/host/host.h"
 
+/* What of TEECEE_MEM is for the kernel's side of it, the AF_UNIX sockets of programs that read slowly. */
+enum { RAISED_SHARE = 4 };
+
 static unsigned cpus(void)
 {
 	cpu_set_t set;
@@ -52,6 +55,7 @@ void engine_init(struct engine *e, const struct settings *settings)
 		list_init(lists[i]);
 	e->linger_at = e->leave_at = NSEC_NEVER;
 	e->idle_since = NSEC_NEVER;
+	e->raised_max = settings->mem / RAISED_SHARE;
 	spin_init(&e->spin, settings->busy_poll_us * USEC, cpus());
 }
 
@@ -138,6 +142,7 @@ void engine_host_config(const struct settings *s, struct host_config *out)
 		.probe = s->probe_rfc ? PROBE_RFC : PROBE_FAST,
 		.has_seed = s->has_seed,
 		.seed = s->seed,
+		.tcp_mem_max = s->mem - s->mem / RAISED_SHARE,
 	};
 }
 

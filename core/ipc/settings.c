@@ -14,6 +14,8 @@ enum {
 	IDLE_MAX_S = 86400,
 	BUSY_POLL_DEFAULT_US = 50,
 	BUSY_POLL_MAX_US = 1000,
+	MEM_DEFAULT = 1 << 30,
+	MEM_MIN = 1 << 20,
 	MTU_MIN = 576,   /* RFC 1122 §3.3.3: every host takes that */
 	MTU_MAX = 65535, /* what an IPv4 length can say */
 };
@@ -173,6 +175,11 @@ static bool set_busy_poll(struct settings *s, const char *v)
 	return true;
 }
 
+static bool set_mem(struct settings *s, const char *v)
+{
+	return impair_parse_size(v, &s->mem) && s->mem >= MEM_MIN;
+}
+
 static bool set_seed(struct settings *s, const char *v)
 {
 	return s->has_seed = parse_number(v, 0, UINT64_MAX, &s->seed);
@@ -322,6 +329,9 @@ static const struct variable {
 		 "the engine looks so long before it sleeps, while that pays (default 50); 0: never",
 		 "a number of microseconds from 0 to 1000"},
 		set_busy_poll},
+	{{"TEECEE_MEM", "SIZE", "most that buffers of connections may take in all (default 1GiB)",
+		 "a size of 1MiB or more, as in 256MiB"},
+		set_mem},
 	{{"TEECEE_BYPASS", "NET/LEN,...", "destinations left to the host's kernel",
 		 "up to 32 prefixes, separated by commas, as in 10.0.0.0/8,192.0.2.1"},
 		set_bypass},
@@ -388,7 +398,8 @@ int settings_load(
 	*s = (struct settings){.ip_spec = "auto",
 		.ip_auto = true,
 		.idle_s = IDLE_DEFAULT_S,
-		.busy_poll_us = BUSY_POLL_DEFAULT_US};
+		.busy_poll_us = BUSY_POLL_DEFAULT_US,
+		.mem = MEM_DEFAULT};
 	error[0] = '\0';
 	for (size_t i = 0; i < ARRAY_LEN(variables); i++) {
 		const char *value = lookup(environment, variables[i].say.name);

@@ -42,6 +42,7 @@ struct settings {
 	bool probe_rfc;                      /* TEECEE_PROBE=rfc */
 	unsigned idle_s;                     /* TEECEE_IDLE, default 30 */
 	unsigned busy_poll_us;               /* TEECEE_BUSY_POLL, default 50; 0: never */
+	uint64_t mem;                        /* TEECEE_MEM: bytes of all buffers, default 1 GiB */
 	bool has_seed;
 	uint64_t seed;                       /* TEECEE_SEED */
 
@@ -67,7 +68,7 @@ struct settings_variable {
 	const char *name, *value, *text;
 	const char *expected; /* "should be …", when the value cannot be taken */
 };
-enum { SETTINGS_VARIABLES = 19 };
+enum { SETTINGS_VARIABLES = 20 };
 
 /* The i-th of the variables that settings_load knows; NULL: no more. */
 const struct settings_variable *settings_variable(unsigned i);

@@ -83,8 +83,12 @@ uint32_t tcp_receive_window(const struct tcp *t)
 	uint32_t unit = 1u << t->rcv.wscale;
 	size_t most = t->stack->config.tcp_mem_max;
 
+	/*
+	 * Memory is nearly used up: whoever left something unread is promised no more. Whoever keeps up
+	 * needs none of it.
+	 */
 	if (t->stack->memory > most - most / 8)
-		room = 0; /* under pressure nobody is promised more */
+		room = t->rcv.ring.len ? 0 : MIN(room, TCP_RCVBUF_SCARCE);
 	/*
 	 * Silly windows (RFC 9293 §3.8.6.2.2): the edge moves by a full segment or half the buffer,
 	 * or not at all.

@@ -37,6 +37,7 @@ static void defaults_are_those_of_the_manual(void **state)
 	assert_false(s.probe_rfc);
 	assert_int_equal(s.idle_s, 30);
 	assert_int_equal(s.busy_poll_us, 50);
+	assert_int_equal(s.mem, 1 << 30);
 	assert_false(s.has_seed);
 	assert_int_equal(s.nbypass, 0);
 	assert_string_equal(s.engine, "");
@@ -154,6 +155,8 @@ static void malformed_values_are_refused_by_name(void **state)
 		"TEECEE_IDLE=86401",
 		"TEECEE_IDLE=ever",
 		"TEECEE_BUSY_POLL=1001",
+		"TEECEE_MEM=1023KiB",
+		"TEECEE_MEM=much",
 		"TEECEE_SEED=18446744073709551616",
 		"TEECEE_SEED=0x10",
 		"TEECEE_BYPASS=10.0.0.0/8,",

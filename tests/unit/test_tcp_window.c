@@ -365,6 +365,32 @@ TEST(a_window_that_shrinks_stops_new_data_only)
 	rig_end(t);
 }
 
+/* Somebody else's unread data fills the memory. Who reads what comes needs none; who does not gets a page. */
+TEST(whoever_keeps_up_has_a_window_when_memory_is_used_up)
+{
+	struct rig *t = rig_in_state(TCPS_ESTABLISHED, .deliver = true);
+	size_t others = t->s->config.tcp_mem_max;
+
+	t->s->memory += others;
+	for (int i = 0; i < 200; i++) {
+		t->take = 1000;
+		rx(t, .len = 1000);
+	}
+	forget_tx(t);
+	uint32_t window = tcp_receive_window(t->tcp);
+	assert_in_range(window, TCP_RCVBUF_SCARCE / 2, TCP_RCVBUF_SCARCE);
+	for (int i = 0; i < 10; i++)
+		rx(t, .seq = R(200001 + i * 1000), .len = 1000);
+	forget_tx(t);
+	assert_int_equal(tcp_recv_queued(t->tcp), 4000);
+	assert_int_equal(tcp_receive_window(t->tcp), window - 4000);
+	assert_in_range(stack_memory(t->s), others, others + TCP_RING_MIN + sizeof(struct ofo));
+	t->s->memory -= others;
+	assert_int_equal(app_recv(t, 10000), 4000);
+	forget_tx(t);
+	rig_end(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -386,6 +412,7 @@ int main(void)
 		cmocka_unit_test(an_ack_of_data_does_not_move_the_edge_by_less_than_a_segment),
 		cmocka_unit_test(a_tiny_buffer_opens_by_half),
 		cmocka_unit_test(a_reader_that_keeps_up_causes_no_window_updates),
+		cmocka_unit_test(whoever_keeps_up_has_a_window_when_memory_is_used_up),
 		cmocka_unit_test(the_buffer_grows_with_what_a_fast_reader_takes),
 		cmocka_unit_test(the_buffer_grows_though_the_handshake_was_too_quick),
 		cmocka_unit_test(a_buffer_set_by_the_program_does_not_grow),
