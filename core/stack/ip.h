@@ -53,6 +53,9 @@ int ip_route_check(const struct stack *s, const struct ipaddr *dst, struct ipadd
 /* A multicast address, 255.255.255.255 or our subnet's broadcast address. */
 bool ip_is_group(const struct stack *s, const struct ipaddr *a);
 
+/* Packets to `dst` arrive: whoever answers them has said so. */
+void ip_confirm(struct stack *s, const struct ipaddr *dst, nsec now);
+
 /* Whether packets to `dst` are handed to the neighbour `next_hop`. */
 bool ip_goes_through(
 	const struct stack *s, const struct ipaddr *dst, const struct ipaddr *next_hop);

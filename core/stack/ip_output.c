@@ -74,6 +74,14 @@ bool ip_goes_through(const struct stack *s, const struct ipaddr *dst, const stru
 	       ipaddr_equal(&r.next_hop, next_hop);
 }
 
+void ip_confirm(struct stack *s, const struct ipaddr *dst, nsec now)
+{
+	struct route r;
+
+	if (find_route(s, dst, &r) == 0 && r.kind == ROUTE_NEIGHBOUR)
+		neigh_confirm(s, &r.next_hop, now);
+}
+
 static struct macaddr group_mac(const struct ipaddr *dst)
 {
 	if (!ipaddr_is_multicast(dst))

@@ -278,3 +278,15 @@ void neigh_learn(
 	timer_cancel(&s->timers, &n->timer);
 	send_pending(n, now);
 }
+
+void neigh_confirm(struct stack *s, const struct ipaddr *next_hop, nsec now)
+{
+	struct neigh *n = find(s, next_hop);
+
+	if (!n || (n->state != NEIGH_REACHABLE && n->state != NEIGH_REFRESHING))
+		return;
+	n->heard = now;
+	n->tries = 0;
+	n->state = NEIGH_REACHABLE;
+	timer_cancel(&s->timers, &n->timer);
+}

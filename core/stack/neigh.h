@@ -71,4 +71,7 @@ int eth_output(struct stack *s, const struct macaddr *to, struct tx_frame *f, ns
 void neigh_learn(
 	struct stack *s, const struct ipaddr *ip, const struct macaddr *mac, bool create, nsec now);
 
+/* A packet of ours has been answered through that neighbour: it is there, and need not be asked (RFC 1122 §2.3.2.1). */
+void neigh_confirm(struct stack *s, const struct ipaddr *next_hop, nsec now);
+
 #endif

@@ -189,6 +189,7 @@ struct tcp {
 	struct cc_state cong;
 	bool cwnd_limited; /* during tcp_output: the window was what stopped us */
 	nsec last_sent;    /* data */
+	nsec confirmed_at; /* when the neighbour was last told that it answers */
 
 	struct fastopen fastopen;
 	struct {

@@ -3,6 +3,7 @@
  * then round-trip time, the send ring, the peer's window, and last recovery and congestion control,
  * which look at what the others found.
  */
+#include "core/stack/ip.h"
 #include "core/stack/tcb.h"
 
 bool tcp_fin_acked(const struct tcp *t)
@@ -58,6 +59,15 @@ static void sample_rtt(struct tcp *t, const struct ack_result *r, nsec now)
 		t->cc->rtt(t, rtt, now);
 }
 
+/* Progress proves that the way there works. Once a second is often enough to tell. */
+static void confirm_path(struct tcp *t, nsec now)
+{
+	if (now - t->confirmed_at < 1 * SEC)
+		return;
+	t->confirmed_at = now;
+	ip_confirm(t->stack, &t->remote.addr, now);
+}
+
 void tcp_ack_input(struct tcp *t, struct segment *g, nsec now)
 {
 	struct ack_result r = {
@@ -80,6 +90,7 @@ void tcp_ack_input(struct tcp *t, struct segment *g, nsec now)
 	tcp_recovery_ack(t, &r, now);
 	tcp_probe_ack(t, &r, now);
 	if (r.acked > 0) {
+		confirm_path(t, now);
 		t->soft_error = 0;
 		t->retries = 0;
 		t->backoff = 0;

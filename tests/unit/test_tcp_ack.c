@@ -236,6 +236,26 @@ TEST(room_is_told_only_to_who_found_none)
 	rig_end(t);
 }
 
+/* RFC 1122 §2.3.2.1: while what we send is acknowledged nobody is asked for the address. */
+TEST(progress_confirms_the_neighbour)
+{
+	struct rig *t = rig_in_state(TCPS_ESTABLISHED);
+	advance(t, ARP_LIFETIME / 4);
+	uint64_t asked = counted(t, CNT_ArpOutRequests); /* our own address was announced */
+	for (int i = 0; i < 10; i++) {
+		advance(t, ARP_LIFETIME / 4);
+		app_send(t, 10);
+		expect_tx(t, .len = 10);
+		rx(t, .ack = L(11 + 10 * i));
+	}
+	assert_int_equal(counted(t, CNT_ArpOutRequests), asked);
+	advance(t, ARP_LIFETIME);
+	app_send(t, 10);
+	expect_tx(t, .len = 10);
+	assert_int_equal(counted(t, CNT_ArpOutRequests), asked + 1);
+	rig_end(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,6 +277,7 @@ int main(void)
 		cmocka_unit_test(an_older_ack_with_new_data_leaves_the_window_alone),
 		cmocka_unit_test(a_segment_older_than_the_last_update_does_not_change_the_window),
 		cmocka_unit_test(room_is_told_only_to_who_found_none),
+		cmocka_unit_test(progress_confirms_the_neighbour),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
