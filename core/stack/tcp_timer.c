@@ -127,12 +127,20 @@ static void on_rexmit(struct tcp *t, nsec now)
 }
 
 /*
- * RFC 9293 §3.8.6.1: probes back off like retransmissions, and go on for as long as the peer
- * answers them.
+ * RFC 9293 §3.8.6.1: probes go on for as long as the peer answers them. It must not hold what nobody owns any more,
+ * though (RFC 6429 §3, as Linux's tcp_orphan_retries): a program that has closed cannot give up itself.
  */
+static bool persisted_enough(const struct tcp *t, nsec now)
+{
+	nsec user = t->option[TCP_OPT_USER_TIMEOUT];
+
+	return t->probes >= TCP_RETRIES || (!t->owned && t->persist_backoff >= TCP_ORPHAN_RETRIES) ||
+	       (user > 0 && t->probes > 0 && now - t->stalled_since >= user);
+}
+
 static void on_persist(struct tcp *t, nsec now)
 {
-	nsec user = t->option[TCP_OPT_USER_TIMEOUT], wait = t->rto;
+	nsec wait = t->rto;
 
 	if (t->snd.wnd >
 		/* open, but too little for a full segment: it goes now (RFC 9293 §3.8.6.2.1) */
@@ -142,8 +150,7 @@ static void on_persist(struct tcp *t, nsec now)
 	}
 	if (t->probes == 0)
 		t->stalled_since = now;
-	if (t->probes >= TCP_RETRIES ||
-		(user > 0 && t->probes > 0 && now - t->stalled_since >= user)) {
+	if (persisted_enough(t, now)) {
 		give_up(t, now);
 		return;
 	}
