@@ -28,9 +28,11 @@ run_teecee() { in_client timeout 60 "$LAN_TEECEE" run -i va --ip $LAN_FAKE/24 "$
 # The value of a counter of the running engine, as PART NAME.
 counter() { teecee stat -a | awk -v p="$1" -v n="$2" '$1 == p && $2 == n { print $3 }'; }
 
-packets() { frames "${1-frame}" | wc -l; }
+captured() { frames "${1-frame}" | wc -l; }
 
-all_written() { [ "$(packets 'tcp.flags.fin == 1')" -ge "$1" ]; }
+nobody_speaks() { ! teecee ss | grep -qE 'ESTAB|FIN-WAIT|LAST-ACK|CLOS'; }
+
+all_written() { [ "$(captured 'tcp.flags.fin == 1')" -ge "$1" ]; }
 
 @test "a capture of a download: nothing malformed, every checksum right, the program named" {
 	run run_teecee -p "$CAPTURE" -- wget -nv -O "$LAN_DIR/got" $LAN_URL/10m
@@ -46,6 +48,7 @@ all_written() { [ "$(packets 'tcp.flags.fin == 1')" -ge "$1" ]; }
 	run run_teecee --link pcap -- wget -nv -O /dev/null $LAN_URL/index.html
 	assert_success
 	local sent far
+	wait_for 5 nobody_speaks
 	sent=$(counter link TxFrames)
 	capture_start far
 	run run_teecee --link pcap -p "$LAN_DIR/own.pcapng" -- wget -nv -O "$LAN_DIR/got" $LAN_URL/10m
@@ -56,13 +59,13 @@ all_written() { [ "$(packets 'tcp.flags.fin == 1')" -ge "$1" ]; }
 	CAPTURE=$LAN_DIR/own.pcapng
 	[ "$(frames "eth.src == $(fake_mac)" | wc -l)" = "$far" ]
 	[ "$sent" = "$far" ]
-	[ "$(counter engine CaptureFrames)" = "$(packets)" ]
+	[ "$(counter engine CaptureFrames)" = "$(captured)" ]
 }
 
 @test "a filter, and one that is none" {
 	run run_teecee -p "$CAPTURE" --pcap-filter 'tcp[tcpflags] & tcp-syn != 0' -- curl -sS -o /dev/null $LAN_URL/
 	assert_success
-	[ "$(packets)" = 2 ]
+	[ "$(captured)" = 2 ]
 	run run_teecee -p "$CAPTURE" --pcap-filter 'tcp prt 80' -- curl -sS -o /dev/null $LAN_URL/
 	assert_failure 125
 	assert_one_clear_line 'TEECEE_PCAP_FILTER.*tcp prt 80'
@@ -86,9 +89,9 @@ all_written() { [ "$(packets 'tcp.flags.fin == 1')" -ge "$1" ]; }
 	run run_teecee -p "$CAPTURE" -- sh -c "curl -sS -o /dev/null $LAN_URL/ && wget -q -O /dev/null $LAN_URL/"
 	assert_success
 	wait_for 5 all_written 4
-	[ "$(packets 'tcp.flags.syn == 1 && tcp.flags.ack == 0')" = 2 ]
-	[ "$(packets 'frame.comment contains "curl["')" -gt 5 ]
-	[ "$(packets 'frame.comment contains "wget["')" -gt 5 ]
+	[ "$(captured 'tcp.flags.syn == 1 && tcp.flags.ack == 0')" = 2 ]
+	[ "$(captured 'frame.comment contains "curl["')" -gt 5 ]
+	[ "$(captured 'frame.comment contains "wget["')" -gt 5 ]
 }
 
 @test "a file that cannot be opened: one warning, and the program goes on" {
