@@ -37,6 +37,11 @@ struct watch {
 	struct owners owners;
 	struct watch_stats past; /* of sinks that are closed */
 	struct {
+		struct flow_key key;
+		nsec at;
+		uint32_t cwnd;
+	} sending; /* whose congestion window a capture asked for last */
+	struct {
 		bool on;
 		bool live; /* set by `teecee impair`: nobody's to end but its */
 		unsigned refs;
@@ -95,13 +100,39 @@ const struct owner *watch_owner_of(const struct engine *e, const struct flow_key
 	return owner_find(&e->watch->owners, key);
 }
 
-static void describe(void *ctx, const struct flow_key *key, char *out, size_t len)
+/* Of a connection that sends, 0: not known. All segments of a turn are sent with the same. */
+static uint32_t cwnd_of(const struct engine *e, const struct seen_frame *f)
+{
+	struct watch *w = e->watch;
+	struct tcp_stats stats;
+
+	if (w->sending.at == f->at && flow_equal(&w->sending.key, &f->view->key))
+		return w->sending.cwnd;
+	struct tcp *t = tcp_find(e->stack, &f->view->key.local, &f->view->key.remote);
+	w->sending.at = f->at;
+	w->sending.key = f->view->key;
+	w->sending.cwnd = 0;
+	if (t) {
+		tcp_get_stats(t, &stats);
+		w->sending.cwnd = stats.cwnd;
+	}
+	return w->sending.cwnd;
+}
+
+static void describe(void *ctx, const struct seen_frame *f, char *out, size_t len)
 {
 	const struct sink *k = ctx;
-	const struct owner *o = watch_owner_of(k->engine, key);
+	const struct flow_view *v = f->view;
+	const struct owner *o = watch_owner_of(k->engine, &v->key);
+	bool data = f->out && v->key.protocol == IP_PROTO_TCP && v->payload && v->end > v->payload;
+	uint32_t cwnd = data ? cwnd_of(k->engine, f) : 0;
 
+	out[0] = '\0';
 	if (o)
 		snprintf(out, len, "%s[%d]", o->name[0] ? o->name : "?", (int)o->pid);
+	size_t at = strlen(out);
+	if (cwnd)
+		snprintf(out + at, len - at, "%scwnd %u", at ? "; " : "", cwnd);
 }
 
 /* --- sinks --- */

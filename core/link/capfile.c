@@ -104,7 +104,7 @@ static void compose(struct capfile *c, const struct seen_frame *f, char *out, si
 {
 	out[0] = '\0';
 	if (c->config.describe && f->view->key.protocol)
-		c->config.describe(c->config.ctx, &f->view->key, out, len);
+		c->config.describe(c->config.ctx, f, out, len);
 	size_t at = strlen(out);
 	if (f->note[0])
 		snprintf(out + at, len - at, "%s%s", at ? "; " : "", f->note);

@@ -26,8 +26,11 @@ struct capfile_config {
 	uint64_t size; /* bytes after which to go on with the next file; 0: never */
 	nsec epoch;    /* what to add to `now` for the time since 1970 */
 
-	/* Writes whose conversation it is ("wget[4711]"), or nothing; NULL: nobody knows. */
-	void (*describe)(void *ctx, const struct flow_key *key, char *out, size_t len);
+	/*
+	 * Writes what else is to be said of an IP frame, whose conversation it is for one
+	 * ("wget[4711]"), or ""; NULL: nobody knows anything.
+	 */
+	void (*describe)(void *ctx, const struct seen_frame *f, char *out, size_t len);
 	/* The first time that a write fails, with its errno; NULL: nobody is told. */
 	void (*failed)(void *ctx, int error);
 	void *ctx;

@@ -41,6 +41,9 @@ all_written() { [ "$(captured 'tcp.flags.fin == 1')" -ge "$1" ]; }
 	assert_no_frames "malformed" _ws.malformed
 	assert_no_frames "checksum" "(tcp && tcp.checksum.status != 1) || (ip && ip.checksum.status != 1)"
 	assert_no_frames "not named" 'tcp && !(frame.comment contains "wget[")'
+	local sends="tcp.len > 0 && ip.src == $LAN_FAKE"
+	[ "$(captured "$sends && frame.comment contains \"cwnd 14480\"")" -gt 0 ]
+	assert_no_frames "a window of whom?" "frame.comment contains \"cwnd \" && !($sends)"
 	[ "$(frames 'tcp.len > 0 && ip.dst == '$LAN_FAKE tcp.len | awk '{ n += $1 } END { print n }')" -gt 10485760 ]
 }
 

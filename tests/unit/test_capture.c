@@ -45,7 +45,7 @@ static void failed(void *ctx, int error)
 	b->times++;
 }
 
-static void describe(void *ctx, const struct flow_key *key, char *out, size_t len)
+static void describe(void *ctx, const struct seen_frame *f, char *out, size_t len)
 {
 	snprintf(out, len, "wget[4711]");
 }
