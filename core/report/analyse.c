@@ -9,6 +9,7 @@
  */
 #include "core/report/analyse.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/bytes.h"
@@ -141,6 +142,43 @@ static void judge(struct segment *g, int64_t from)
 	}
 }
 
+/* True: it is set aside until those before it have come. */
+static bool is_lost_ahead(const struct segment *g)
+{
+	struct side *s = me(g);
+	struct lost_ahead lost = {
+		g->seq, g->end, g->at, g->tcp.opts & TO_TIMESTAMP ? g->tcp.tsval : 0};
+
+	if (g->way != PCAPNG_WAY_OUT || !g->note.lost || g->seq <= s->next || !s->packets)
+		return false;
+	if (!s->ahead && !(s->ahead = calloc(LOST_AHEAD_MAX, sizeof(struct lost_ahead))))
+		return false;
+	if (s->nahead == LOST_AHEAD_MAX)
+		memmove(s->ahead, s->ahead + 1, --s->nahead * sizeof(struct lost_ahead));
+	s->ahead[s->nahead++] = lost;
+	return true;
+}
+
+/* Those set aside whose turn has come were sent, at their time. */
+static void take_lost_ahead(const struct segment *g)
+{
+	struct side *s = me(g);
+
+	for (unsigned i = 0; i < s->nahead;) {
+		struct lost_ahead l = s->ahead[i];
+
+		if (l.seq > s->next || l.seq > g->seq) {
+			i++;
+			continue;
+		}
+		memmove(s->ahead + i, s->ahead + i + 1,
+			(--s->nahead - i) * sizeof(struct lost_ahead));
+		s->fresh += sent_add(&s->sent, l.seq, l.end, l.at, l.tsval).fresh;
+		s->next = MAX(s->next, l.end);
+		i = 0;
+	}
+}
+
 static void take_data(struct segment *g)
 {
 	struct side *s = me(g), *o = you(g);
@@ -156,8 +194,9 @@ static void take_data(struct segment *g)
 		mark(g, MARK_PROBE);
 		return;
 	}
-	if (g->end == g->seq)
+	if (g->end == g->seq || is_lost_ahead(g))
 		return;
+	take_lost_ahead(g);
 	judge(g, g->seq);
 	if (g->end > s->next)
 		s->next = g->end;

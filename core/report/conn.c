@@ -144,6 +144,7 @@ bool conns_add(
 	out->at = at;
 	out->conn = k;
 	out->from = from;
+	out->way = p->way;
 	out->tcp = d->tcp;
 	out->len = d->len;
 	note_read(&out->note, p->comment);
@@ -164,8 +165,10 @@ struct conn *conns_get(const struct conns *c, unsigned number)
 void conns_free(struct conns *c)
 {
 	for (unsigned i = 0; i < c->n; i++) {
-		sent_free(&c->all[i]->side[0].sent);
-		sent_free(&c->all[i]->side[1].sent);
+		for (unsigned k = 0; k < 2; k++) {
+			sent_free(&c->all[i]->side[k].sent);
+			free(c->all[i]->side[k].ahead);
+		}
 		free(c->all[i]);
 	}
 	free(c->all);

@@ -3,8 +3,9 @@
  * segment with what it meant. The text, the picture and the page are all drawn from that.
  *
  * WHAT IS KNOWN. Only what passed where the capture was taken. A frame that our impairment lost on
- * the way out is in the capture (with a comment that says so) and counts as sent; one that was lost
- * before it got there is not, and shows as a hole. "In flight" is what one side has sent and the
+ * the way out is in the capture (with a comment that says so) and counts as sent, in its place: it
+ * may stand there before those that a delay holds back. One that was lost before it got to the
+ * capture is not there, and shows as a hole. "In flight" is what one side has sent and the
  * other has not acknowledged *here*; a congestion window is known only from the comments of our own
  * captures.
  *
@@ -26,7 +27,7 @@
 #include "core/report/sent.h"
 #include "core/report/source.h"
 
-enum { CONNS_MAX = 1 << 16, CONN_ECHOES = 64 };
+enum { CONNS_MAX = 1 << 16, CONN_ECHOES = 64, LOST_AHEAD_MAX = 128 };
 
 /* What can be said of a segment; mark_info names each. */
 enum mark {
@@ -63,6 +64,13 @@ struct round_trips {
 	nsec min, max, sum;
 };
 
+/* A segment that impairment lost on the way out, while those before it are still to come. */
+struct lost_ahead {
+	int64_t seq, end;
+	nsec at;
+	uint32_t tsval;
+};
+
 /* One side of a connection, as a sender. */
 struct side {
 	struct endpoint end;
@@ -85,6 +93,8 @@ struct side {
 	nsec last_data;
 	unsigned dup_acks;
 	struct sent sent;
+	struct lost_ahead *ahead; /* LOST_AHEAD_MAX of them, NULL: none yet */
+	unsigned nahead;
 	/* When its data-less segments with a new timestamp passed: round trips of a mere receiver. */
 	struct {
 		uint32_t tsval;
@@ -109,6 +119,7 @@ struct segment {
 	nsec at;         /* since the capture's first packet */
 	struct conn *conn;
 	unsigned from; /* which side sent it */
+	enum pcapng_way way;
 	struct tcp_hdr tcp;
 	uint32_t len;      /* payload */
 	int64_t seq, end;  /* relative; end counts SYN and FIN */

@@ -215,6 +215,34 @@ TEST(comments_of_our_captures_are_understood)
 	script_end(&s);
 }
 
+/* With a delay, what is lost on the way out is captured before those that it came after. */
+TEST(a_segment_lost_ahead_of_delayed_ones_takes_its_place)
+{
+	struct script s;
+
+	script_begin(&s);
+	script_handshake(&s);
+#define SENT(then, a, b, ...)                                                                      \
+	SAY(&s, then, .from = CLIENT, .seq = C(a), .ack = S(1), .flags = TH_ACK, .len = (b) - (a),   \
+		.win = 500, __VA_ARGS__)
+	SENT(1 * MSEC, 101, 201, .comment = "lost (rule 1)");
+	SENT(1 * MSEC, 1, 101);
+	SENT(1 * MSEC, 201, 301);
+	SENT(1 * MSEC, 401, 501, .comment = "lost (rule 1)");
+	SENT(1 * MSEC, 301, 401);
+	SENT(1 * MSEC, 101, 201);
+	SENT(1 * MSEC, 401, 501);
+	read_well(&s);
+	for (unsigned i = 4; i < 8; i++)
+		assert_int_equal(s.seen[i].marks, i == 6 ? MARK(LOST) : 0);
+	assert_int_equal(s.seen[8].marks, MARK(AGAIN));
+	assert_int_equal(s.seen[8].since, 5 * MSEC);
+	assert_int_equal(last(&s)->marks, MARK(AGAIN));
+	assert_int_equal(last(&s)->since, 3 * MSEC);
+	assert_int_equal(s.seen[0].conn->side[0].fresh, 500);
+	script_end(&s);
+}
+
 TEST(comments_that_only_look_like_ours_do_no_harm)
 {
 	static const char *const comments[] = {"lost 9 of 3 segments of 1448: 1 (rule 1)",
@@ -348,6 +376,7 @@ int main(void)
 		cmocka_unit_test(duplicates_windows_probes_and_resets_are_named),
 		cmocka_unit_test(a_duplicate_selective_acknowledgement_is_known),
 		cmocka_unit_test(comments_of_our_captures_are_understood),
+		cmocka_unit_test(a_segment_lost_ahead_of_delayed_ones_takes_its_place),
 		cmocka_unit_test(comments_that_only_look_like_ours_do_no_harm),
 		cmocka_unit_test(a_syn_between_the_same_ends_begins_another_connection),
 		cmocka_unit_test(a_capture_that_begins_in_the_middle_counts_from_1),
