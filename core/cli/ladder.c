@@ -27,6 +27,7 @@ static int help(void)
 	       "FILTER, in pcap syntax, chooses the packets that are drawn; all are analysed.\n\n"
 	       "  -n, --connection N   only this one (they are counted from 1)\n"
 	       "  -o, --output FILE    not to standard output\n"
+	       "      --svg            a picture, of no more than 5000 segments\n"
 	       "      --ascii          nothing but ASCII\n"
 	       "      --packets N      read no more than so many (default %d)\n\n"
 	       "For example: teecee ladder out.pcapng -n 1 'tcp[tcpflags] & "
@@ -91,7 +92,8 @@ int cli_ladder(int argc, char **argv)
 {
 	static const struct option options[] = {{"connection", required_argument, NULL, 'n'},
 		{"output", required_argument, NULL, 'o'}, {"ascii", no_argument, NULL, 'a'},
-		{"packets", required_argument, NULL, 'p'}, {"help", no_argument, NULL, 'h'}, {0}};
+		{"svg", no_argument, NULL, 's'}, {"packets", required_argument, NULL, 'p'},
+		{"help", no_argument, NULL, 'h'}, {0}};
 	struct ladder_config config = {.packets_max = CAPTURE_PACKETS_MAX};
 	const char *output = NULL;
 	char filter[4096];
@@ -111,6 +113,7 @@ int cli_ladder(int argc, char **argv)
 		else if (c == 'o')
 			output = optarg;
 		config.ascii |= c == 'a';
+		config.svg |= c == 's';
 		if (!good) {
 			log_line("ladder: %s is not an option, or not with this value (teecee "
 				 "ladder --help)",

@@ -1,10 +1,12 @@
 #include "core/report/ladder.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include "core/base/bytes.h"
 #include "core/report/capture.h"
+#include "core/report/ladder_svg.h"
 #include "core/report/words.h"
 
 enum { ARROW_MIN = 24, ARROW_MAX = 48, REST_COLUMNS = 92 };
@@ -24,6 +26,7 @@ struct ladder {
 	unsigned arrow;  /* columns between the bars */
 	unsigned titled; /* connections whose ends were told: up to this number */
 	uint64_t drawn;
+	struct svg_ladder *svg; /* NULL: it is text */
 };
 
 static const char *colour_of(const struct ladder *l, const struct segment *g)
@@ -105,7 +108,10 @@ static bool take(void *ctx, const struct segment *g)
 	if (l->config->connection && g->conn->number != l->config->connection)
 		return true;
 	l->drawn++;
-	line(l, g);
+	if (l->svg)
+		svg_ladder_add(l->svg, g);
+	else
+		line(l, g);
 	return !ferror(l->out);
 }
 
@@ -124,6 +130,16 @@ static void end(const struct ladder *l, const struct conns *conns, const struct 
 	fprintf(l->out, "\n");
 }
 
+/* What stands behind the last segment, or, of a picture, all of it. False: no memory. */
+static bool finish(
+	const struct ladder *l, const struct conns *conns, const struct capture_totals *t)
+{
+	if (l->svg)
+		return svg_ladder_end(l->svg, l->out, l->config->name, t->partial);
+	end(l, conns, t);
+	return true;
+}
+
 int ladder_draw(FILE *in, FILE *out, const struct ladder_config *config,
 	char message[static SOURCE_ERROR_LEN])
 {
@@ -134,22 +150,33 @@ int ladder_draw(FILE *in, FILE *out, const struct ladder_config *config,
 		.ctx = &l};
 	unsigned room = config->columns > REST_COLUMNS ? config->columns - REST_COLUMNS : 0;
 	struct capture_totals totals;
-	struct conns *conns;
+	struct conns *conns = NULL;
+	int err;
 
+	message[0] = '\0';
 	l.arrow = MIN(MAX(room, (unsigned)ARROW_MIN), (unsigned)ARROW_MAX);
-	int err = capture_read(in, config->name, &how, &conns, &totals, message);
-	if (err == 0 && config->connection > conns_count(conns)) {
-		snprintf(message, SOURCE_ERROR_LEN, "%.120s has %u connections, and no number %u",
-			config->name, conns_count(conns), config->connection);
-		err = -1;
+	if (config->svg && !(l.svg = svg_ladder_begin())) {
+		fclose(in);
+		snprintf(message, SOURCE_ERROR_LEN, "out of memory");
+		return -ENOMEM;
 	}
-	if (err == 0)
-		end(&l, conns, &totals);
-	if (conns)
-		conns_free(conns);
-	if (err == 0 && totals.partial[0]) {
+	err = capture_read(in, config->name, &how, &conns, &totals, message);
+	if (err == 0 && config->connection > conns_count(conns)) {
+		snprintf(message, SOURCE_ERROR_LEN, "%.120s has %u connection%s, and no number %u",
+			config->name, conns_count(conns), conns_count(conns) == 1 ? "" : "s",
+			config->connection);
+		err = -EINVAL;
+	}
+	if (err == 0 && !finish(&l, conns, &totals)) {
+		snprintf(message, SOURCE_ERROR_LEN, "out of memory");
+		err = -ENOMEM;
+	} else if (err == 0 && totals.partial[0]) {
 		memcpy(message, totals.partial, sizeof totals.partial);
 		err = 1;
 	}
+	if (l.svg)
+		svg_ladder_free(l.svg);
+	if (conns)
+		conns_free(conns);
 	return err;
 }

@@ -15,8 +15,9 @@ struct ladder_config {
 	const char *filter;  /* in pcap syntax; "": all of TCP */
 	unsigned connection; /* only this one; 0: all */
 	uint64_t packets_max;
-	unsigned columns; /* of the terminal; what is wider is not cut */
-	bool colour, ascii;
+	unsigned columns;   /* of the terminal; what is wider is not cut */
+	bool svg;           /* a picture; else text */
+	bool colour, ascii; /* of text */
 };
 
 /*

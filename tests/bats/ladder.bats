@@ -99,6 +99,17 @@ assert_agrees_with_tshark()
 	assert_equal "$(ls "$BATS_TEST_TMPDIR")" out
 }
 
+@test "a picture: well-formed, a row per segment, and only so many" {
+	"$LAN_TEECEE" ladder "$LAN_DIR/own.pcapng" --svg -o "$BATS_TEST_TMPDIR/out.svg"
+	run /usr/bin/python3 - "$BATS_TEST_TMPDIR/out.svg" <<-'CHECK'
+		import sys, xml.etree.ElementTree as tree
+		svg = "{http://www.w3.org/2000/svg}"
+		print(len(tree.parse(sys.argv[1]).getroot().findall(svg + "g")))
+	CHECK
+	assert_success
+	assert_output "$(ladder "$LAN_DIR/own.pcapng" | sed -n 's/ segments drawn.*//p')"
+}
+
 @test "what cannot be drawn is refused in one line, and what was there stays" {
 	local out=$BATS_TEST_TMPDIR/out
 	echo "my thesis" >"$out"
@@ -107,7 +118,7 @@ assert_agrees_with_tshark()
 	assert_output --regexp '^teecee: ladder: .*/out is no capture file'
 	run ladder "$LAN_DIR/own.pcapng" -n 7 -o "$out"
 	assert_failure 125
-	assert_output --partial 'has 1 connections, and no number 7'
+	assert_output --partial 'has 1 connection, and no number 7'
 	run ladder "$LAN_DIR/own.pcapng" -o "$out" 'tcp prt 80'
 	assert_failure 125
 	assert_output --partial 'filter "tcp prt 80"'

@@ -31,10 +31,14 @@ static FILE *stream_of(const uint8_t *data, size_t size)
 	return f;
 }
 
-static void try_ladder(const uint8_t *data, size_t size)
+static void try_ladder(const uint8_t *data, size_t size, bool svg)
 {
-	struct ladder_config config = {
-		.name = "fuzz", .filter = "", .packets_max = 1000, .columns = 80, .ascii = true};
+	struct ladder_config config = {.name = "fuzz",
+		.filter = "",
+		.packets_max = 1000,
+		.columns = 80,
+		.svg = svg,
+		.ascii = true};
 	char message[SOURCE_ERROR_LEN] = "", *text = NULL;
 	size_t len = 0;
 	FILE *out = open_memstream(&text, &len);
@@ -100,7 +104,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size)
 		return 0;
 	try_analysis(data, size);
-	try_ladder(data, size);
+	try_ladder(data, size, false);
+	try_ladder(data, size, true);
 	try_page(data, size);
 	return 0;
 }

@@ -206,13 +206,34 @@ TEST(the_ladder_has_a_line_per_segment)
 	assert_string_equal(text, expected);
 	free(text);
 	config.connection = 2;
-	text = draw(&s, &config, -1);
+	text = draw(&s, &config, -EINVAL);
 	assert_string_equal(text, "");
 	free(text);
 	config.connection = 0;
 	config.packets_max = 2;
 	text = draw(&s, &config, 1);
 	assert_non_null(strstr(text, "2 segments drawn"));
+	free(text);
+	script_end(&s);
+}
+
+TEST(the_picture_is_xml_with_a_row_per_segment)
+{
+	struct ladder_config config = {.name = "<&\x01", .filter = "", .packets_max = 100, .svg = true};
+	struct script s;
+
+	script_begin(&s);
+	script_handshake(&s);
+	SAY(&s, 0, .from = SERVER, .seq = S(1), .ack = C(1), .flags = TH_ACK, .win = 1000, .len = 1000,
+		.comment = "lost (rule 1); </svg>");
+	char *text = draw(&s, &config, 0);
+	assert_non_null(strstr(text, "<title>&lt;&amp;?</title>"));
+	assert_non_null(strstr(text, "lost (rule 1); &lt;/svg&gt;"));
+	assert_ptr_equal(strstr(text, "</svg>"), text + strlen(text) - strlen("</svg>\n"));
+	unsigned rows = 0;
+	for (const char *at = text; (at = strstr(at, "<g class=")); at++)
+		rows++;
+	assert_int_equal(rows, 4);
 	free(text);
 	script_end(&s);
 }
@@ -227,6 +248,7 @@ int main(void)
 		cmocka_unit_test(comments_are_heard_in_pieces_of_any_size),
 		cmocka_unit_test(comments_are_heard_in_the_other_byte_order),
 		cmocka_unit_test(the_ladder_has_a_line_per_segment),
+		cmocka_unit_test(the_picture_is_xml_with_a_row_per_segment),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
