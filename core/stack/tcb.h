@@ -176,6 +176,8 @@ struct tcp {
 		uint32_t copies;       /* retransmissions that no DSACK has reported */
 		uint32_t stamp;        /* timestamp of the first of them; valid when stamped */
 		struct cc_state before;
+		/* F-RTO: off; the first range left again; then new data instead of the next ones */
+		enum { FRTO_OFF, FRTO_RESENT, FRTO_NEW } frto;
 	} undo; /* tcp_undo.c */
 	struct {
 		uint32_t delivered, out,
@@ -320,6 +322,7 @@ struct ack_result {
 	nsec rtt_echo;       /* of the transmission whose timestamp came back; 0: none */
 	bool resent;         /* something sent more than once was delivered */
 	bool new_sack;      /* some range was newly SACKed */
+	bool original;      /* something sent once, before `recover`, was delivered */
 	bool syn;           /* our SYN is among what was acknowledged */
 	bool dup_ack;       /* RFC 5681 §2 */
 	bool congested;     /* the peer reports a congestion mark for the first time in this round */
@@ -354,6 +357,7 @@ nsec tcp_reorder_window(const struct tcp *t);    /* after RACK's time: so long a
 /* --- tcp_undo.c --- */
 void tcp_undo_begin(struct tcp *t);              /* before the window is reduced */
 void tcp_undo_resent(struct tcp *t, nsec now);   /* a range left again */
+void tcp_undo_timeout(struct tcp *t, bool fresh);
 bool tcp_undo_ack(struct tcp *t, const struct ack_result *r); /* true: it was no loss; the window is restored */
 
 /* --- tcp_tlp.c --- */

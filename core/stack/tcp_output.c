@@ -241,6 +241,8 @@ static bool send_lost(struct tcp *t, nsec now)
 	struct txseg *x;
 	uint32_t mss = effective_mss(t);
 
+	if (t->undo.frto == FRTO_NEW)
+		return true; /* new data goes in their place: tcp_undo.c */
 	while ((x = tcp_next_lost(t))) {
 		uint32_t room = congestion_room(t);
 		if (room < mss && tcp_in_flight(t) > 0) {

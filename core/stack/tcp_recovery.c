@@ -229,10 +229,11 @@ static void note_delivered(
 }
 
 /* In segments; a SYN is one, with or without data. */
-static void count_delivered(struct tcp *t, const struct txseg *x, uint32_t len)
+static void count_delivered(struct tcp *t, const struct txseg *x, uint32_t len, struct ack_result *r)
 {
 	if (x->syn)
 		len = 1;
+	r->original |= !x->retransmitted && seq_le(x->end, t->recover);
 	t->stats.delivered += MAX((len - x->fin + t->snd.mss - 1) / t->snd.mss, 1u);
 }
 
@@ -250,7 +251,7 @@ void tcp_sent_ack(struct tcp *t, struct seq32 ack, struct ack_result *r, nsec no
 		account(t, x, len, -1);
 		r->syn |= x->syn;
 		if (!x->sacked) {
-			count_delivered(t, x, len);
+			count_delivered(t, x, len, r);
 			r->delivered += len;
 			note_delivered(t, x, end, r, now);
 		}
@@ -271,7 +272,7 @@ static void sack_range(struct tcp *t, struct txseg *x, struct ack_result *r, nse
 	x->lost = x->in_flight_again = false;
 	x->sacked = true;
 	account(t, x, txseg_len(x), 1);
-	count_delivered(t, x, txseg_len(x));
+	count_delivered(t, x, txseg_len(x), r);
 	r->delivered += txseg_len(x);
 	t->delivered += txseg_len(x);
 	r->new_sack = true;
@@ -530,6 +531,7 @@ void tcp_recovery_timeout(struct tcp *t, nsec now)
 	t->dupacks = 0;
 	if (t->cong.cwnd == 0)
 		return; /* SYN or SYN-ACK: no window yet */
+	tcp_undo_timeout(t, t->recovery == RECOVERY_OPEN && !reneged);
 	if (t->recovery != RECOVERY_LOSS) {
 		if (t->recovery == RECOVERY_OPEN)
 			tcp_undo_begin(t);

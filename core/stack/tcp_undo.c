@@ -2,12 +2,16 @@
  * A loss that was none: what to do when the originals turn up after their retransmissions have
  * left.
  *
- * Two witnesses. The echo of a timestamp older than the first retransmission, on an ACK that moves
+ * Three witnesses. The echo of a timestamp older than the first retransmission, on an ACK that moves
  * snd.una: the original was acknowledged (Eifel, RFC 3522 §3.2). A DSACK for each retransmission of
- * the episode: all of them came twice (RFC 2883, RFC 3708). Either way the window gets back what it
- * had when the episode began (RFC 4015 §3.2, as Linux: the controller's memory of the reduction
- * too), what was marked lost is in flight after all, and RACK learns that this path reorders: from
- * then on it waits before it believes a hole (RFC 8985 §6.2 step 4).
+ * the episode: all of them came twice (RFC 2883, RFC 3708). After a timeout without timestamps, F-RTO
+ * (RFC 5682 §3): the first ACK that advances lets new data go instead of further retransmissions, and
+ * if it, or the next, is for something that was sent once and before the timeout, that was only late.
+ *
+ * In each case the window gets back what it had when the episode began (RFC 4015 §3.2, as Linux: the
+ * controller's memory of the reduction too), what was marked lost is in flight after all, and RACK
+ * learns that this path reorders: from then on it waits before it believes a hole (RFC 8985 §6.2
+ * step 4).
  *
  * An episode begins with the first reduction and is remembered until the next: DSACKs come a round
  * trip late.
@@ -31,6 +35,28 @@ void tcp_undo_resent(struct tcp *t, nsec now)
 	t->undo.copies++;
 }
 
+/* RFC 5682 §3.1 step 1; timestamps tell sooner. `fresh`: nothing was being recovered when the timer expired. */
+void tcp_undo_timeout(struct tcp *t, bool fresh)
+{
+	t->undo.frto = fresh && !t->use_ts ? FRTO_RESENT : FRTO_OFF;
+}
+
+static bool has_new_data(const struct tcp *t)
+{
+	uint32_t sent = t->snd.nxt.v - t->snd.una_data.v;
+
+	return sent < t->snd.ring.len && seq_gt(seq_add(t->snd.una, t->snd.wnd), t->snd.nxt);
+}
+
+/* Steps 2 and 3: what to do with an ACK that did not settle it. */
+static void step(struct tcp *t, const struct ack_result *r)
+{
+	bool first = t->undo.frto == FRTO_RESENT;
+
+	t->undo.frto = first && r->acked > 0 && seq_lt(t->snd.una, t->recover) && has_new_data(t) ? FRTO_NEW
+												  : FRTO_OFF;
+}
+
 static bool is_older_echo(const struct tcp *t, const struct ack_result *r)
 {
 	return r->acked > 0 && r->has_echo && r->echo && t->undo.stamped &&
@@ -49,8 +75,13 @@ static bool all_came_twice(struct tcp *t, const struct ack_result *r)
 
 bool tcp_undo_ack(struct tcp *t, const struct ack_result *r)
 {
-	if (!t->undo.armed || !(is_older_echo(t, r) || all_came_twice(t, r)))
+	bool late = t->undo.frto != FRTO_OFF && r->original;
+
+	if (!t->undo.armed || !(late || is_older_echo(t, r) || all_came_twice(t, r))) {
+		step(t, r);
 		return false;
+	}
+	t->undo.frto = FRTO_OFF;
 	COUNT(t->stack, TcpExtSpuriousRecoveries);
 	t->undo.armed = false;
 	uint32_t cwnd = MAX(t->cong.cwnd, t->undo.before.cwnd);
