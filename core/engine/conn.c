@@ -35,6 +35,14 @@ static bool peer_closed(int fd)
 	return inode && unix_diag_ask(inode, &d) && d.exists && d.peer == 0;
 }
 
+/* SO_LINGER of 0: what can be sent has been before Linux's close(); what cannot is thrown away. */
+static void cut_off(struct engine *e, struct sock *s)
+{
+	pump_send(e, s);
+	stack_poll(e->stack, e->now);
+	reset(e, s);
+}
+
 static int64_t linger_of(const struct sock *s)
 {
 	return s->slot ? s->slot->info.option[IPC_OPT_LINGER] : -1;
@@ -57,14 +65,11 @@ static void closing_event(struct engine *e, struct sock *s, unsigned events)
 		sock_free(e, s, 0);
 }
 
-/*
- * The program is gone: SO_LINGER of 0 seconds throws away what is queued, otherwise it is sent,
- * then FIN.
- */
+/* The program is gone: what is queued is sent, then FIN, if SO_LINGER does not say otherwise. */
 static void closed_by_program(struct engine *e, struct sock *s)
 {
 	if (linger_of(s) == 0)
-		reset(e, s);
+		cut_off(e, s);
 	else if (linger_of(s) > 0 && !s->sent && !s->over)
 		begin_closing(e, s);
 	else
@@ -153,7 +158,7 @@ static void serve_stream(struct engine *e, struct sock *s, uint32_t events)
 		return;
 	}
 	if ((events & EPOLLHUP) && linger_of(s) == 0 && looks_closed(s)) {
-		reset(e, s);
+		cut_off(e, s);
 		return;
 	}
 	if (events & EPOLLOUT)

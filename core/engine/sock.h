@@ -33,9 +33,9 @@
  * HOW IT ENDS (conn.c).
  *	program closed                 HUP: the rest is read, sent, then FIN (tcp_close). With data
  *	                               the program never read: ECONNRESET at our end, RST (RFC 2525
- *	                               §2.17). With SO_LINGER {1,0}: RST. With {1,n}: CLOSING until
- *	                               our FIN is acknowledged, because the program's close() may
- *	                               wait for the slot to die
+ *	                               §2.17). With SO_LINGER {1,0}: what the window takes, then
+ *	                               RST. With {1,n}: CLOSING until our FIN is acknowledged,
+ *	                               because the program's close() may wait for the slot to die
  *	program shut its write side    RDHUP: FIN behind the data
  *	program shut both              cannot be told from a close without asking UNIX_DIAG, which
  *	                               walks every AF_UNIX socket of the machine: taken for a close,
