@@ -24,6 +24,11 @@ FILE *capture_open(const char *command, const char *path)
 	return f;
 }
 
+const char *capture_name(const char *path)
+{
+	return strcmp(path, "-") == 0 ? "standard input" : path;
+}
+
 bool capture_number(const char *text, uint64_t max, uint64_t *out)
 {
 	char *end;

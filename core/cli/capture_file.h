@@ -14,6 +14,9 @@ enum { CAPTURE_PACKETS_MAX = 20000000 }; /* some 20 GB of full frames */
 /* For reading; "-" is standard input. NULL: it has been said why. */
 FILE *capture_open(const char *command, const char *path);
 
+/* What to call it. */
+const char *capture_name(const char *path);
+
 /* A whole number from 1 on. */
 bool capture_number(const char *text, uint64_t max, uint64_t *out);
 

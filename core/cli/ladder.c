@@ -129,7 +129,7 @@ int cli_ladder(int argc, char **argv)
 		log_line("ladder: the filter is longer than %zu characters", sizeof filter - 1);
 		return EXIT_OURS;
 	}
-	config.name = argv[optind];
+	config.name = capture_name(argv[optind]);
 	config.filter = filter;
 	return draw(argv[optind], output, &config);
 }

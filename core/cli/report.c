@@ -81,6 +81,6 @@ int cli_report(int argc, char **argv)
 		log_line("report: which file is the page to be? (-o report.html)");
 		return EXIT_OURS;
 	}
-	config.name = argv[optind];
+	config.name = capture_name(argv[optind]);
 	return make(argv[optind], output, &config);
 }

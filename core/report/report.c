@@ -257,6 +257,22 @@ static void put_charts(const struct report *r, struct conn *const *all, unsigned
 	fprintf(r->out, "]");
 }
 
+/* Of all connections, also those that the table has no row for. */
+static void put_sums(FILE *out, struct conn *const *all, unsigned n)
+{
+	uint64_t fresh = 0, again = 0, lost = 0;
+
+	for (unsigned i = 0; i < 2 * n; i++) {
+		const struct side *s = &all[i / 2]->side[i % 2];
+
+		fresh += s->fresh;
+		again += s->count[MARK_AGAIN];
+		lost += s->lost;
+	}
+	fprintf(out, ",\"fresh\":%" PRIu64 ",\"again\":%" PRIu64 ",\"lost\":%" PRIu64, fresh, again,
+		lost);
+}
+
 static void put_data(const struct report *r, const char *name, const struct conns *conns,
 	struct conn *const *all, const struct capture_totals *t)
 {
@@ -275,7 +291,9 @@ static void put_data(const struct report *r, const char *name, const struct conn
 	for (int m = 0; m < MARKS; m++)
 		fprintf(out, "%s[\"%s\",\"%s\",\"%s\",%d]", m ? "," : "", mark_info[m].key,
 			mark_info[m].remark, mark_info[m].plural, mark_info[m].is_trouble);
-	fprintf(out, "],\n\"count\":%u,\"conns\":[\n", n);
+	fprintf(out, "],\n\"count\":%u", n);
+	put_sums(out, all, n);
+	fprintf(out, ",\"conns\":[\n");
 	for (unsigned i = 0; i < MIN(n, (unsigned)ROWS_MAX); i++) {
 		fprintf(out, i ? ",\n" : "");
 		put_conn(out, all[i]);

@@ -41,7 +41,7 @@ function stateOf(k) {
 }
 
 function summary() {
-	const sum = (what) => DATA.conns.reduce((n, k) => n + what(k), 0), list = $('summary');
+	const list = $('summary');
 	const time = new Date(DATA.began / 1e6).toISOString().replace('T', ' ').slice(0, 19) + ' UTC';
 	$('file').textContent = DATA.packets ? DATA.file + ' · ' + time : DATA.file;
 	document.title = 'TCP report · ' + DATA.file.replace(/.*\//, '');
@@ -51,9 +51,9 @@ function summary() {
 	fact(list, 'Packets', asCount(DATA.packets), 'total-packets');
 	fact(list, 'On the wire', asBytes(DATA.bytes), 'total-bytes');
 	fact(list, 'TCP connections', asCount(DATA.count), 'total-connections');
-	fact(list, 'Payload', asBytes(sum((k) => both(k, (s) => s.fresh))), 'total-payload');
-	fact(list, 'Packets sent again', asCount(sum(again)), 'total-again', sum(again) > 0);
-	fact(list, 'Lost by impairment', asCount(sum(lostOf)), 'total-lost', sum(lostOf) > 0);
+	fact(list, 'Payload', asBytes(DATA.fresh), 'total-payload');
+	fact(list, 'Packets sent again', asCount(DATA.again), 'total-again', DATA.again > 0);
+	fact(list, 'Lost by impairment', asCount(DATA.lost), 'total-lost', DATA.lost > 0);
 	fact(list, 'Packets not TCP', asCount(DATA.other), 'total-other');
 	if (DATA.broken)
 		fact(list, 'Unreadable', asCount(DATA.broken), 'total-broken', true);
@@ -136,7 +136,7 @@ function choose(k) {
 	$('connection').hidden = false;
 	$('connection-title').textContent = `#${k.n}  ${k.side[0].end} → ${k.side[1].end}  ${k.process}`.trim();
 	story = raw ? unpackStory(raw) : null;
-	sender = k.side[1].payload >= k.side[0].payload ? 1 : 0;
+	sender = k.side[1].payload > k.side[0].payload ? 1 : 0;
 	view.all = [k.first - room, k.last + room];
 	[view.t0, view.t1] = view.all;
 	view.hover = view.select = null;
