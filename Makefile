@@ -142,6 +142,11 @@ test-report: need-report
 	@+$(MAKE) -s --no-print-directory all tests
 	@tests/run tests/report/browser.bats
 
+# Very many connections: memory, idle load, cost per connection and byte, stalled readers. Needs an fd limit of 15,100.
+bench-scale: need-bench
+	@+$(MAKE) -s --no-print-directory all $(addprefix $(B)/tests/bench/,talk crowd)
+	@tests/bench/run --scale $(REPS)
+
 # Some seventy of Debian's programs under the shim; writes docs/compatibility.md. Root, ten minutes.
 compat: need-compat
 	@+$(MAKE) -s --no-print-directory all $(B)/tests/tools/noise
@@ -195,6 +200,7 @@ help:
 	@echo "make test-report        the page of teecee report in Chromium"
 	@echo "make compat             real programs under the library, as clients and servers; docs/compatibility.md"
 	@echo "make bench              the kernel's stack and ours at the same work; QUICK=1 ONLY=up,rr1 REPS=9 SAVE=1"
+	@echo "make bench-scale        10,000 connections: what each costs; 1,000 readers that do not read"
 	@echo "make lint               include table, purity of the stack, exports, sizes, cppcheck"
 	@echo "make fuzz               each fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS)"
 	@echo "make deps               installs what build, demo and test need (Debian, as root)"
@@ -203,6 +209,6 @@ help:
 	@echo "make clean"
 	@echo "MODE=release|debug|asan|tsan   CC=gcc|clang   CI=1: warnings are errors   V=1: show link commands"
 
-.PHONY: all tests deps deps-bench deps-compat deps-report demo test test-report bench compat release-programs lint fuzz coverage install uninstall clean help
+.PHONY: all tests deps deps-bench deps-compat deps-report demo test test-report bench bench-scale compat release-programs lint fuzz coverage install uninstall clean help
 .SECONDARY:
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
