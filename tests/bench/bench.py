@@ -169,7 +169,12 @@ def main():
     failed = 0
     progress = progress_line()
     progress("starting servers and engines")
-    bench.prepare(rows)
+    try:
+        bench.prepare(rows)
+    except lan.Failed as why:
+        progress("")
+        print(f"cannot begin: {why}")
+        return 1
     report.heading(result)
     for row in rows:
         try:
@@ -186,11 +191,10 @@ def main():
     report.save(result, f"{OUT}/result.json", f"{OUT}/ratios.svg")
     if options.save and not failed:
         report.save(result, LAST, PICTURE)
-    for child in lan.background:
-        child.kill()
-        child.wait()
     return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    lan.end_background()
+    sys.exit(status)

@@ -88,6 +88,12 @@ def start(argv, log):
     return background[-1].pid
 
 
+def end_background():
+    for child in background:
+        child.kill()
+        child.wait()
+
+
 def await_port(at, address, port, seconds=15):
     """Until a connection is accepted there."""
     end = time.monotonic() + seconds

@@ -235,11 +235,10 @@ def main():
         progress("")
         print(f"failed: {why}")
         failed = 1
-    for child in lan.background:
-        child.kill()
-        child.wait()
     return failed
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    lan.end_background()
+    sys.exit(status)
