@@ -23,6 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/engine/watch.h"
 #include "core/stack/dgram.h"
 
 struct waiting {
@@ -222,6 +223,7 @@ static bool send_datagram(
 		sock_dirty(e, s);
 	if (err == -EAGAIN)
 		return false;
+	watch_datagram(e, dgram_local(s->dgram), out.to ? out.to : dgram_remote(s->dgram));
 	if (err && err != -EMSGSIZE)
 		note_error(e, s, -err);
 	else if (err)

@@ -153,6 +153,7 @@ static int open_host(struct engine *e, char error[static IPC_TEXT_LEN])
 
 	engine_host_config(&e->settings, &config);
 	config.ops.deliver = pump_deliver;
+	config.ops.trace_state = watch_state;
 	config.ctx = e;
 	e->now = host_clock();
 	e->host = host_open(&config, text, e->now);

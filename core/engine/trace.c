@@ -136,7 +136,7 @@ static const char *why_again(const struct trace *t)
 	return "again: fast retransmission";
 }
 
-static void put_cwnd(const struct trace *t, struct line *l, const struct flow_key *key)
+static void put_cwnd(const struct trace *t, struct line *l, const struct flow_key *key, bool again)
 {
 	struct tcp_stats stats;
 	struct tcp *tcp = tcp_find(t->engine->stack, &key->local, &key->remote);
@@ -145,6 +145,8 @@ static void put_cwnd(const struct trace *t, struct line *l, const struct flow_ke
 		return;
 	tcp_get_stats(tcp, &stats);
 	put(l, "  cwnd %u", stats.cwnd);
+	if (again && stats.ssthresh < UINT32_MAX / 2)
+		put(l, " ssthresh %u", (unsigned)stats.ssthresh);
 }
 
 static void put_tcp(struct trace *t, struct line *l, const struct seen_frame *f)
@@ -168,24 +170,25 @@ static void put_tcp(struct trace *t, struct line *l, const struct seen_frame *f)
 	if (tcp_hdr_parse(&h, f->data + v->l4, v->end - v->l4))
 		put_options(l, &h);
 	if (f->out && len)
-		put_cwnd(t, l, &v->key);
+		put_cwnd(t, l, &v->key, again);
 	if (again)
 		put(l, "  %s", why_again(t));
 	if (seq_gt(end, k->top[f->out]))
 		k->top[f->out] = end;
 }
 
-static void put_who(struct trace *t, struct line *l, const struct seen_frame *f)
+/* How: '>' we to them, '<' they to us, '=' nothing on the wire. */
+static void put_who(struct trace *t, struct line *l, const struct flow_key *key, char how)
 {
 	char local[ENDPOINT_STRLEN], remote[ENDPOINT_STRLEN], pair[2 * ENDPOINT_STRLEN + 4];
-	const struct owner *o = watch_owner_of(t->engine, &f->view->key);
+	const struct owner *o = watch_owner_of(t->engine, key);
 	char who[OWNER_NAME_LEN + 16] = "-";
 
 	if (o)
 		snprintf(who, sizeof(who), "%s[%d]", o->name[0] ? o->name : "?", (int)o->pid);
-	endpoint_format(&f->view->key.local, local);
-	endpoint_format(&f->view->key.remote, remote);
-	snprintf(pair, sizeof(pair), "%s %c %s", local, f->out ? '>' : '<', remote);
+	endpoint_format(&key->local, local);
+	endpoint_format(&key->remote, remote);
+	snprintf(pair, sizeof(pair), "%s %c %s", local, how, remote);
 	put(l, "%-16s %-42s ", who, pair);
 }
 
@@ -218,19 +221,35 @@ static void put_arp(struct line *l, const struct seen_frame *f)
 		put(l, "%-16s ARP  %s is at %s", "-", who, macaddr_format(&a.sender_mac, mac));
 }
 
+static void begin_line(struct trace *t, struct line *l, nsec at, const char *colour)
+{
+	if (t->began == NSEC_NEVER)
+		t->began = at;
+	if (t->colour)
+		put(l, "%s", colour);
+	put(l, "%11.6f ", (double)(at - t->began) / SEC);
+}
+
+static void end_line(struct trace *t, struct line *l)
+{
+	if (t->lost > t->told_lost)
+		put(l, "  (%llu lines lost before this)", (unsigned long long)(t->lost - t->told_lost));
+	if (t->colour)
+		put(l, "\033[0m");
+	uint64_t lost = t->lost;
+	send_line(t, l);
+	t->told_lost = t->lost == lost ? lost : t->told_lost;
+}
+
 static void frame(struct watcher *w, const struct seen_frame *f)
 {
 	struct trace *t = of(w);
 	const struct counters *c = stack_counters(t->engine->stack);
 	struct line l = {.len = 0};
 
-	if (t->began == NSEC_NEVER)
-		t->began = f->at;
-	if (t->colour)
-		put(&l, "%s", f->off_wire ? "\033[31m" : f->out ? "\033[36m" : "\033[32m");
-	put(&l, "%11.6f ", (double)(f->at - t->began) / SEC);
+	begin_line(t, &l, f->at, f->off_wire ? "\033[31m" : f->out ? "\033[36m" : "\033[32m");
 	if (f->view->key.protocol)
-		put_who(t, &l, f);
+		put_who(t, &l, &f->view->key, f->out ? '>' : '<');
 	if (f->view->key.protocol == IP_PROTO_TCP && f->view->payload)
 		put_tcp(t, &l, f);
 	else if (f->view->key.protocol)
@@ -239,15 +258,22 @@ static void frame(struct watcher *w, const struct seen_frame *f)
 		put_arp(&l, f);
 	if (f->note[0])
 		put(&l, "  [%s]", f->note);
-	if (t->lost > t->told_lost)
-		put(&l, "  (%llu lines lost before this)", (unsigned long long)(t->lost - t->told_lost));
-	if (t->colour)
-		put(&l, "\033[0m");
-	uint64_t lost = t->lost;
-	send_line(t, &l);
-	t->told_lost = t->lost == lost ? lost : t->told_lost;
+	end_line(t, &l);
 	t->probes = c->v[CNT_TcpExtLossProbes];
 	t->timeouts = c->v[CNT_TcpExtTimeouts];
+}
+
+void trace_state(struct watcher *w, const struct tcp *t, int from, int to, nsec now)
+{
+	struct flow_key key = {.protocol = IP_PROTO_TCP, .local = *tcp_local(t), .remote = *tcp_remote(t)};
+	struct line l = {.len = 0};
+
+	begin_line(of(w), &l, now, "\033[33m");
+	put_who(of(w), &l, &key, '=');
+	put(&l, "%s -> %s", tcp_state_name[from], tcp_state_name[to]);
+	if (to == TCPS_CLOSED && tcp_error(t))
+		put(&l, "  %s", strerrordesc_np(tcp_error(t)));
+	end_line(of(w), &l);
 }
 
 struct watcher *trace_open(struct engine *e, int fd, bool colour)

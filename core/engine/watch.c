@@ -81,22 +81,58 @@ void watch_client_init(struct client_watch *c)
 
 /* --- whose --- */
 
+static bool is_watched(const struct engine *e)
+{
+	bool watched = false;
+
+	for (unsigned i = 0; i < SINKS_MAX; i++)
+		watched |= e->watch->sink[i].watcher != NULL;
+	return watched;
+}
+
 void watch_owner(struct engine *e, const struct sock *s)
 {
 	struct flow_key key = {.protocol = IP_PROTO_TCP};
-	bool named = false;
 
 	if (!e->watch || !s->tcp)
 		return;
-	for (unsigned i = 0; i < SINKS_MAX; i++)
-		named |= e->watch->sink[i].watcher != NULL;
 	key.local = *tcp_local(s->tcp);
 	key.remote = *tcp_remote(s->tcp);
-	owner_add(&e->watch->owners, &key, s->pid, named);
+	owner_add(&e->watch->owners, &key, s->pid, is_watched(e));
 }
 
-const struct owner *watch_owner_of(const struct engine *e, const struct flow_key *key)
+/*
+ * A datagram's owner is who has the socket now, for one socket speaks with many. What has no program
+ * is a lookup of the engine's own.
+ */
+static void find_datagram_owner(struct engine *e, const struct flow_key *key)
 {
+	const struct owner *known = owner_find(&e->watch->owners, key);
+	struct dgram *d = dgram_find_udp(e->stack, &key->local, &key->remote);
+	const struct sock *s = d ? dgram_user(d) : NULL;
+
+	if (!d)
+		return;
+	pid_t pid = s ? s->pid : e->pid;
+	if (!known || known->pid != pid)
+		owner_add(&e->watch->owners, key, pid, true);
+}
+
+void watch_datagram(struct engine *e, const struct endpoint *local, const struct endpoint *remote)
+{
+	struct flow_key key = {.protocol = IP_PROTO_UDP, .local = *local, .remote = *remote};
+
+	if (!e->watch || !is_watched(e))
+		return;
+	if (ipaddr_is_any(&key.local.addr))
+		key.local.addr = host_address(e->host)->addr;
+	find_datagram_owner(e, &key);
+}
+
+const struct owner *watch_owner_of(struct engine *e, const struct flow_key *key)
+{
+	if (key->protocol == IP_PROTO_UDP)
+		find_datagram_owner(e, key);
 	return owner_find(&e->watch->owners, key);
 }
 
@@ -133,6 +169,20 @@ static void describe(void *ctx, const struct seen_frame *f, char *out, size_t le
 	size_t at = strlen(out);
 	if (cwnd)
 		snprintf(out + at, len - at, "%scwnd %u", at ? "; " : "", cwnd);
+}
+
+void watch_state(void *ctx, const struct tcp *t, int from, int to, nsec now)
+{
+	struct engine *e = ctx;
+
+	for (unsigned i = 0; e->watch && i < SINKS_MAX; i++) {
+		struct sink *k = &e->watch->sink[i];
+
+		if (!k->watcher || !k->is_trace)
+			continue;
+		capture_settle(host_capture(e->host));
+		trace_state(k->watcher, t, from, to, now);
+	}
 }
 
 /* --- sinks --- */

@@ -18,10 +18,12 @@
 #include "core/ipc/proto.h"
 #include "core/link/capfile.h"
 
+struct endpoint;
 struct engine;
 struct flow_key;
 struct owner;
 struct sock;
+struct tcp;
 struct watch;
 
 /* A client's part, embedded in it. */
@@ -53,7 +55,12 @@ void watch_leave(struct engine *e, struct client_watch *c);
 
 /* Remembers whose connection this is. */
 void watch_owner(struct engine *e, const struct sock *s);
-const struct owner *watch_owner_of(const struct engine *e, const struct flow_key *key); /* or NULL */
+/* And whose a datagram is, which may leave only when its socket is gone (ARP). */
+void watch_datagram(struct engine *e, const struct endpoint *local, const struct endpoint *remote);
+const struct owner *watch_owner_of(struct engine *e, const struct flow_key *key); /* or NULL */
+
+/* host_ops.trace_state, with the engine as its context: a line in every trace. */
+void watch_state(void *ctx, const struct tcp *t, int from, int to, nsec now);
 
 /* Once per turn: lets go of what nobody holds. When to do so next. */
 void watch_turn(struct engine *e);

@@ -212,6 +212,11 @@ void capture_note_next(struct link *l, const char *note)
 		of(l)->next_note[0] = '\0';
 }
 
+void capture_settle(struct link *l)
+{
+	show_held(of(l));
+}
+
 void capture_show(
 	struct link *l, const uint8_t *data, size_t len, bool out, const char *note, nsec now)
 {

@@ -54,6 +54,9 @@ bool capture_is_watched(const struct link *l);
 void capture_note(struct link *l, const uint8_t *data, const char *note);
 void capture_note_next(struct link *l, const char *note);
 
+/* The received frame is shown now: what follows from it is about to be told. */
+void capture_settle(struct link *l);
+
 /* A frame that the wire does not carry; `note` says why it is worth seeing. */
 void capture_show(
 	struct link *l, const uint8_t *data, size_t len, bool out, const char *note, nsec now);

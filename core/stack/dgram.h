@@ -87,6 +87,10 @@ const struct endpoint *dgram_local(const struct dgram *d);
 const struct endpoint *dgram_remote(const struct dgram *d); /* all zero: not connected */
 bool dgram_is_connected(const struct dgram *d);
 
+/* The UDP socket that gets what comes from `remote` to `local`; NULL: none. */
+struct dgram *dgram_find_udp(
+	struct stack *s, const struct endpoint *local, const struct endpoint *remote);
+
 /* A datagram to send, as sendmsg(2) describes it. */
 struct dgram_out {
 	const struct endpoint *to; /* NULL: the connected peer */

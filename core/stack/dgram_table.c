@@ -134,6 +134,12 @@ struct dgram *dgram_find(struct stack *s, enum dgram_kind kind, const struct end
 	return best;
 }
 
+struct dgram *dgram_find_udp(
+	struct stack *s, const struct endpoint *local, const struct endpoint *remote)
+{
+	return dgram_find(s, DGRAM_UDP, local, remote);
+}
+
 bool dgram_is_member(const struct dgram *d, const struct ipaddr *group)
 {
 	for (unsigned i = 0; i < d->ngroups; i++) {

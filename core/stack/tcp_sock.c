@@ -188,8 +188,8 @@ void tcp_finish(struct tcp *t, int error, nsec now)
 		COUNT(s, TcpAttemptFails);
 	else if (error && (t->state == TCPS_ESTABLISHED || t->state == TCPS_CLOSE_WAIT))
 		COUNT(s, TcpEstabResets);
+	t->error = error; /* before the state: who traces tells why */
 	tcp_set_state(t, TCPS_CLOSED, now);
-	t->error = error;
 	list_remove(&t->tw_link);
 	tcp_timers_stop(t);
 	tcp_table_remove(t);
