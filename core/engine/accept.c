@@ -108,14 +108,14 @@ static bool take_next(struct engine *e, struct sock *l)
  */
 static bool furnish(struct engine *e, struct sock *s, const struct sock *l, int program)
 {
+	struct ipc_sock_info first = ipc_sock_initial(l->family, IPC_KIND_TCP);
 	uint64_t cookie;
 	socklen_t len = sizeof(cookie);
 
+	memcpy(first.option, l->slot->info.option, sizeof(first.option));
 	if (getsockopt(program, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0 ||
-		!table_claim(e, s, cookie))
+		!table_claim(e, s, cookie, &first))
 		return false;
-	memcpy(ipc_slot_begin(s->slot)->option, l->slot->info.option, sizeof(s->slot->info.option));
-	ipc_slot_end(s->slot);
 	s->family = l->family;
 	s->held = 1;
 	s->state = ST_STREAM;

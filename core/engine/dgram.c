@@ -250,11 +250,12 @@ static bool serve_open(struct engine *e, struct sock *s, const struct ipc_dgram 
 		[IPC_KIND_PING] = DGRAM_PING,
 		[IPC_KIND_RAW] = DGRAM_RAW,
 	};
+	struct ipc_sock_info first = ipc_sock_initial(h->family, h->kind);
 	bool allowed = !s->foreign ||
 		       sodium_memcmp(h->token, e->token, sizeof(e->token)) == 0;
 
 	if (!allowed || h->kind < IPC_KIND_UDP || h->kind > IPC_KIND_RAW || s->refuse ||
-		(h->family != AF_INET && h->family != AF_INET6) || !table_claim(e, s, h->cookie))
+		(h->family != AF_INET && h->family != AF_INET6) || !table_claim(e, s, h->cookie, &first))
 		return false;
 	s->dgram = dgram_new(e->stack, kind[h->kind], s);
 	if (!s->dgram)
@@ -263,10 +264,6 @@ static bool serve_open(struct engine *e, struct sock *s, const struct ipc_dgram 
 	s->kind = (uint8_t)h->kind;
 	s->family = h->family;
 	s->dgram_told = true;
-	struct ipc_sock_info *info = ipc_slot_begin(s->slot);
-	for (unsigned o = 0; o < IPC_DGRAM_OPT_COUNT; o++)
-		info->option[o] = ipc_dgram_option_info[o].initial;
-	ipc_slot_end(s->slot);
 	table_write(e, s);
 	return true;
 }
@@ -374,11 +371,23 @@ static enum program_end look_at_program(int fd)
 	return p.revents & (POLLHUP | POLLERR | POLLNVAL) ? GONE : SHUT;
 }
 
+/*
+ * The same, to the last one. The kernel looks into the queue, and then whether the program has shut
+ * its end: a message that was sent, and the end closed, in between is not found, and 0 says that
+ * there is none. After that nothing comes any more, so who looks again knows.
+ */
+static ssize_t receive_surely(struct engine *e, struct sock *s, int *fd)
+{
+	ssize_t n = receive(e, s, fd);
+
+	return n == 0 && *fd < 0 && look_at_program(s->src.fd) != OPEN ? receive(e, s, fd) : n;
+}
+
 /* False: there is nothing more to read, now or ever. */
 static bool serve_next(struct engine *e, struct sock *s)
 {
 	int fd;
-	ssize_t n = receive(e, s, &fd);
+	ssize_t n = receive_surely(e, s, &fd);
 	enum program_end end = OPEN;
 	bool sound = true;
 

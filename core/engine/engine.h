@@ -185,7 +185,10 @@ void clients_refuse(struct engine *e, int error, const char *text);
 int table_open(struct engine *e, unsigned max_socks);
 void table_close(struct engine *e);
 void table_describe(struct engine *e, uint16_t mtu); /* address and way out, for the shims */
-bool table_claim(struct engine *e, struct sock *s, uint64_t cookie); /* false: taken, or no room */
+
+/* A slot that says `first`; false: the cookie is taken, or there is no room. */
+bool table_claim(
+	struct engine *e, struct sock *s, uint64_t cookie, const struct ipc_sock_info *first);
 struct sock *table_sock(const struct engine *e, uint64_t cookie);
 void table_flush(struct engine *e);
 

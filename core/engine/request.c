@@ -56,9 +56,12 @@ bool request_consume(struct engine *e, struct sock *s)
 /* A slot, a handle of the stack, and what was set before the program met us. */
 static int prepare(struct engine *e, struct sock *s, const struct ipc_request *r)
 {
+	struct ipc_sock_info info = ipc_sock_initial(r->family, IPC_KIND_TCP);
 	bool first = !s->slot;
 
-	if (!table_claim(e, s, r->cookie))
+	for (unsigned o = 0; o < IPC_OPT_COUNT; o++)
+		info.option[o] = r->option_set & 1u << o ? r->option[o] : info.option[o];
+	if (!table_claim(e, s, r->cookie, &info))
 		return ENFILE;
 	if (s->refuse)
 		return s->refuse;

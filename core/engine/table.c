@@ -116,13 +116,14 @@ struct sock *table_sock(const struct engine *e, uint64_t cookie)
 	return slot ? e->by_slot[slot - e->table->slot] : NULL;
 }
 
-bool table_claim(struct engine *e, struct sock *s, uint64_t cookie)
+bool table_claim(
+	struct engine *e, struct sock *s, uint64_t cookie, const struct ipc_sock_info *first)
 {
 	if (s->slot)
 		return s->cookie == cookie;
 	if (table_sock(e, cookie))
 		return false;
-	s->slot = ipc_table_claim(e->table, cookie);
+	s->slot = ipc_table_claim(e->table, cookie, first);
 	if (!s->slot)
 		return false;
 	s->cookie = cookie;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/ipc/dgram.h"
 #include "core/ipc/proto.h"
 
 enum {
@@ -124,7 +125,24 @@ static bool is_better(const struct ipc_slot *a, const struct ipc_slot *b)
 	return b->info.use == IPC_SLOT_DEAD && a->info.cookie < b->info.cookie;
 }
 
-struct ipc_slot *ipc_table_claim(struct ipc_table *t, uint64_t cookie)
+struct ipc_sock_info ipc_sock_initial(uint16_t family, uint32_t kind)
+{
+	enum { CLOSE = 7 };
+	struct ipc_sock_info info = {
+		.family = family,
+		.kind = kind,
+		.tcp_state = kind == IPC_KIND_TCP ? IPC_TCP_PENDING : CLOSE,
+	};
+
+	for (int o = 0; kind == IPC_KIND_TCP && o < IPC_OPT_COUNT; o++)
+		info.option[o] = ipc_option_info[o].initial;
+	for (int o = 0; kind != IPC_KIND_TCP && o < IPC_DGRAM_OPT_COUNT; o++)
+		info.option[o] = ipc_dgram_option_info[o].initial;
+	return info;
+}
+
+struct ipc_slot *ipc_table_claim(
+	struct ipc_table *t, uint64_t cookie, const struct ipc_sock_info *first)
 {
 	struct ipc_slot *set = &t->slot[set_of(t, cookie)];
 	struct ipc_slot *best = NULL;
@@ -136,13 +154,9 @@ struct ipc_slot *ipc_table_claim(struct ipc_table *t, uint64_t cookie)
 	if (!best)
 		return NULL;
 	struct ipc_sock_info *info = ipc_slot_begin(best);
-	*info = (struct ipc_sock_info){
-		.cookie = cookie,
-		.use = IPC_SLOT_LIVE,
-		.tcp_state = IPC_TCP_PENDING,
-	};
-	for (int o = 0; o < IPC_OPT_COUNT; o++)
-		info->option[o] = ipc_option_info[o].initial;
+	*info = *first;
+	info->cookie = cookie;
+	info->use = IPC_SLOT_LIVE;
 	ipc_slot_end(best);
 	return best;
 }

@@ -93,11 +93,15 @@ bool ipc_table_get(const struct ipc_table *t, uint64_t cookie, struct ipc_sock_i
  */
 const struct ipc_slot *ipc_table_find(const struct ipc_table *t, uint64_t cookie);
 
+/* What a slot of that kind (enum ipc_kind) says before anything has happened to its socket. */
+struct ipc_sock_info ipc_sock_initial(uint16_t family, uint32_t kind);
+
 /*
- * Writer: a slot for a new cookie (free, else the oldest dead one of its set); NULL when all eight
- * live.
+ * Writer: a slot for a new cookie (free, else the oldest dead one of its set), which says `first`
+ * from its first moment; NULL when all eight live.
  */
-struct ipc_slot *ipc_table_claim(struct ipc_table *t, uint64_t cookie);
+struct ipc_slot *ipc_table_claim(
+	struct ipc_table *t, uint64_t cookie, const struct ipc_sock_info *first);
 
 /* Writer: everything between begin and end appears at once. */
 struct ipc_sock_info *ipc_slot_begin(struct ipc_slot *slot);

@@ -20,6 +20,7 @@
 #include <cmocka.h>
 
 #include "core/base/bytes.h"
+#include "core/ipc/dgram.h"
 #include "core/ipc/proto.h"
 #include "core/ipc/table.h"
 
@@ -244,17 +245,20 @@ static void a_table_is_valid_only_when_whole(void **state)
 	munmap(t, size);
 }
 
+static struct ipc_sock_info first_info; /* main sets it */
+
 static void a_claimed_slot_is_found_with_initial_options(void **state)
 {
 	struct ipc_table *t = new_table();
 	struct ipc_sock_info info;
 
 	assert_false(ipc_table_get(t, 77, &info));
-	struct ipc_slot *slot = ipc_table_claim(t, 77);
+	struct ipc_slot *slot = ipc_table_claim(t, 77, &first_info);
 	assert_ptr_equal(ipc_table_find(t, 77), slot);
 	assert_true(ipc_table_get(t, 77, &info));
 	assert_int_equal(info.cookie, 77);
 	assert_int_equal(info.option[IPC_OPT_KEEPIDLE], 7200);
+	assert_int_equal(info.family, AF_INET6); /* at once: a reader may be faster than the next write */
 	ipc_slot_begin(slot)->error = ETIMEDOUT;
 	ipc_slot_end(slot);
 	assert_true(ipc_table_get(t, 77, &info));
@@ -268,9 +272,9 @@ static void the_oldest_dead_slot_makes_place_and_a_live_one_never(void **state)
 	struct ipc_slot *slot[IPC_TABLE_WAYS];
 
 	for (int i = 0; i < IPC_TABLE_WAYS; i++)
-		assert_non_null(slot[i] = ipc_table_claim(t, (uint64_t)(NSETS * (i + 10))));
-	assert_null(ipc_table_claim(t, NSETS * 100));
-	assert_non_null(ipc_table_claim(t, NSETS * 100 + 1)); /* another set */
+		assert_non_null(slot[i] = ipc_table_claim(t, (uint64_t)(NSETS * (i + 10)), &first_info));
+	assert_null(ipc_table_claim(t, NSETS * 100, &first_info));
+	assert_non_null(ipc_table_claim(t, NSETS * 100 + 1, &first_info)); /* another set */
 	ipc_slot_begin(slot[5])->use = IPC_SLOT_DEAD;
 	ipc_slot_end(slot[5]);
 	ipc_slot_begin(slot[3])->use = IPC_SLOT_DEAD;
@@ -278,11 +282,11 @@ static void the_oldest_dead_slot_makes_place_and_a_live_one_never(void **state)
 	struct ipc_sock_info info;
 	assert_true(ipc_table_get(t, NSETS * 13, &info)); /* dead but still asked for */
 	assert_int_equal(info.use, IPC_SLOT_DEAD);
-	assert_ptr_equal(ipc_table_claim(t, NSETS * 100), slot[3]);
+	assert_ptr_equal(ipc_table_claim(t, NSETS * 100, &first_info), slot[3]);
 	assert_false(ipc_table_get(t, NSETS * 13, &info));
 	ipc_slot_begin(slot[0])->use = IPC_SLOT_FREE;
 	ipc_slot_end(slot[0]);
-	assert_ptr_equal(ipc_table_claim(t, NSETS * 101), slot[0]); /* free before dead */
+	assert_ptr_equal(ipc_table_claim(t, NSETS * 101, &first_info), slot[0]); /* free before dead */
 	munmap(t, ipc_table_size(NSETS));
 }
 
@@ -290,7 +294,7 @@ static void the_oldest_dead_slot_makes_place_and_a_live_one_never(void **state)
 static void a_reader_never_sees_half_a_write(void **state)
 {
 	struct ipc_table *t = new_table();
-	struct ipc_slot *slot = ipc_table_claim(t, 5);
+	struct ipc_slot *slot = ipc_table_claim(t, 5, &first_info);
 	struct ipc_sock_info info;
 	int changes = 0;
 	uint64_t last = 0;
@@ -323,7 +327,7 @@ static void a_reader_never_sees_half_a_write(void **state)
 static void a_writer_that_is_held_up_is_waited_for(void **state)
 {
 	struct ipc_table *t = new_table();
-	struct ipc_slot *slot = ipc_table_claim(t, 5);
+	struct ipc_slot *slot = ipc_table_claim(t, 5, &first_info);
 	struct ipc_sock_info info;
 
 	atomic_store(&t->alive, (uint32_t)getpid());
@@ -347,13 +351,14 @@ static void a_writer_that_died_in_the_middle_does_not_hang_the_reader(void **sta
 	struct ipc_table *t = new_table();
 	struct ipc_sock_info info;
 
-	ipc_slot_begin(ipc_table_claim(t, 5));
+	ipc_slot_begin(ipc_table_claim(t, 5, &first_info));
 	assert_false(ipc_table_get(t, 5, &info));
 	munmap(t, ipc_table_size(NSETS));
 }
 
 int main(void)
 {
+	first_info = ipc_sock_initial(AF_INET6, IPC_KIND_TCP);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_message_is_known_by_magic_version_kind_and_length),
 		cmocka_unit_test(a_request_fits_its_fixed_length),
