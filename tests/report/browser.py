@@ -62,20 +62,18 @@ class Browser:
             shutil.rmtree(self.home, ignore_errors=True)
 
     def open(self, page):
-        """Until the page has drawn itself: the seconds that took."""
-        began = time.monotonic()
+        """Until the page has drawn itself: the seconds from the navigation to the second frame after that."""
         self.ask("POST", "/url", {"url": "file://" + os.path.abspath(page)})
         wait_for(lambda: self.run("return document.documentElement.dataset.ready"))
-        self.settle()
-        return time.monotonic() - began
+        return self.settle() / 1000
 
     def run(self, script, *args):
         return self.ask("POST", "/execute/sync", {"script": script, "args": list(args)})
 
     def settle(self):
-        """Two frames: whatever was due to be drawn is drawn."""
-        self.ask("POST", "/execute/async", {"args": [], "script": "const done = arguments[0];"
-                 "requestAnimationFrame(() => requestAnimationFrame(() => done(1)))"})
+        """Two frames: whatever was due to be drawn is drawn. Milliseconds since the navigation began."""
+        return self.ask("POST", "/execute/async", {"args": [], "script": "const done = arguments[0];"
+                        "requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now())))"})
 
     def text(self, name):
         return self.run("return document.getElementById(arguments[0]).textContent", name)

@@ -30,6 +30,8 @@ static const uint8_t ipv6[] = {0x60, 0, 0, 0, 0, 32, 0, 64, 0x20, 1, 0xd, 0xb8, 
 	0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 6, 0, 1, 4, 0, 0, 0, 0, 0x03, 0xe8, 0, 80, 0, 0,
 	0, 1, 0, 0, 0, 2, 0x50, 0x10, 1, 0, 0, 0, 0, 0, 'a', 'b', 'c', 'd'};
 
+static const uint8_t nothing[1];
+
 struct framed {
 	uint8_t bytes[160];
 	size_t len;
@@ -71,9 +73,9 @@ TEST(every_link_type_of_tcpdump_is_read)
 	expect_the_segment(DLT_LINUX_SLL2, &f, "10.0.0.1:1000");
 	f = behind(loop, sizeof loop, ipv4, sizeof ipv4);
 	expect_the_segment(DLT_NULL, &f, "10.0.0.1:1000");
-	f = behind(NULL, 0, ipv4, sizeof ipv4);
+	f = behind(nothing, 0, ipv4, sizeof ipv4);
 	expect_the_segment(DLT_RAW, &f, "10.0.0.1:1000");
-	f = behind(NULL, 0, ipv6, sizeof ipv6);
+	f = behind(nothing, 0, ipv6, sizeof ipv6);
 	expect_the_segment(DLT_RAW, &f, "[2001:db8::1]:1000");
 }
 
@@ -89,7 +91,7 @@ TEST(a_snap_length_leaves_the_payloads_length)
 
 TEST(padding_is_no_payload_and_a_length_of_0_is_a_super_segment)
 {
-	struct framed f = behind(NULL, 0, ipv4, sizeof ipv4);
+	struct framed f = behind(nothing, 0, ipv4, sizeof ipv4);
 	struct dissected d;
 
 	assert_int_equal(dissect(&d, DLT_RAW, f.bytes, sizeof ipv4 + 6, sizeof ipv4 + 6), DISSECT_TCP);
@@ -101,7 +103,7 @@ TEST(padding_is_no_payload_and_a_length_of_0_is_a_super_segment)
 
 TEST(later_fragments_and_other_protocols_are_not_tcp)
 {
-	struct framed f = behind(NULL, 0, ipv4, sizeof ipv4);
+	struct framed f = behind(nothing, 0, ipv4, sizeof ipv4);
 	struct dissected d;
 
 	f.bytes[7] = 8;
