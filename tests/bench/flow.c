@@ -59,6 +59,14 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+static void cut_off(int fd)
+{
+	struct linger cut = {.l_onoff = 1};
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &cut, sizeof cut);
+	close(fd);
+}
+
 /* Bytes that came until `end`; then the flow is cut off, with a RST: what is under way is nobody's. */
 static uint64_t receive_until(int fd, double end)
 {
@@ -75,18 +83,29 @@ static uint64_t receive_until(int fd, double end)
 			break;
 		bytes += n > 0 ? (uint64_t)n : 0;
 	}
-	struct linger cut = {.l_onoff = 1};
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &cut, sizeof cut);
-	close(fd);
+	cut_off(fd);
 	return bytes;
 }
 
-/* As fast as it goes, until the receiver has had enough. */
-static void send_all(int fd)
+static volatile sig_atomic_t over;
+
+static void time_is_over(int signo)
 {
-	while (send(fd, buffer, sizeof buffer, MSG_NOSIGNAL) > 0)
+	(void)signo;
+	over = 1;
+}
+
+/* As fast as it goes, until the receiver has had enough; its RST may be lost, and then nobody answers any more. */
+static void send_all(int fd, unsigned seconds)
+{
+	enum { PATIENCE = 3 };
+	struct sigaction a = {.sa_handler = time_is_over};
+
+	sigaction(SIGALRM, &a, NULL);
+	alarm(seconds + PATIENCE);
+	while (!over && send(fd, buffer, sizeof buffer, MSG_NOSIGNAL) > 0)
 		;
-	close(fd);
+	cut_off(fd);
 }
 
 static void receive_and_tell(int fd, const char *sender, unsigned seconds)
@@ -104,7 +123,7 @@ static void serve_one(int fd, struct in_addr client)
 	if (recv(fd, &r, sizeof r, MSG_WAITALL) != sizeof r)
 		return;
 	if (r.what == 'd')
-		send_all(fd);
+		send_all(fd, r.seconds);
 	else
 		receive_and_tell(fd, inet_ntoa(client), r.seconds);
 }
@@ -139,7 +158,7 @@ static void run(const struct sockaddr_in *to, struct request r)
 	if (connect(fd, (const struct sockaddr *)to, sizeof *to) || send(fd, &r, sizeof r, 0) != sizeof r)
 		die("connect");
 	if (r.what == 'u')
-		send_all(fd);
+		send_all(fd, r.seconds);
 	else
 		receive_and_tell(fd, inet_ntoa(to->sin_addr), r.seconds);
 }
