@@ -81,6 +81,8 @@
 	X(TcpExtAbortOnTimeout, "connections given up because the peer fell silent")               \
 	X(TcpExtCeMarks, "data segments with a congestion mark (RFC 3168)")                        \
 	X(TcpExtSpuriousRecoveries, "losses that were none, undone (RFC 3522, RFC 3708)")          \
+	X(TcpExtMTUPFail, "path MTUs that full segments did not pass (RFC 2923)")                  \
+	X(TcpExtMTUPSuccess, "probes of a larger path MTU that arrived (RFC 4821)")                \
 	X(TcpExtEcnReductions, "window reductions because of an ECN echo")                         \
 	X(TcpExtTimeWaitReused, "connections in TIME-WAIT taken over by a new SYN (RFC 6191)")     \
 	X(TcpExtRenegedSacks, "SACKed data the peer took back")                                    \

@@ -93,6 +93,10 @@
 #define TCP_PAWS_IDLE (24 * 24 * 3600 * SEC) /* RFC 7323 §5.5: an older ts.recent is not believed */
 
 /* TCP sizes */
+#define IP_TCP_HDR_LEN 40
+#define TCP_MTU_BASE 1064               /* Linux's tcp_base_mss of 1024: RFC 4821 §7.2, RFC 8899 §5.1.2 */
+#define TCP_MTU_MIN 552                 /* Linux's min_pmtu: nobody makes us send crumbs */
+#define TCP_MTU_REST (600 * SEC)        /* RFC 4821 §7.6.2, Linux's tcp_probe_interval */
 #define TCP_MSS_DEFAULT 536             /* RFC 9293 §3.7.1 */
 #define TCP_TS_OPTION_LEN 12            /* timestamps with their padding take it from every segment's MSS */
 #define TCP_MAXSEG_MIN 88               /* of TCP_MAXSEG, as Linux's TCP_MIN_MSS */

@@ -204,6 +204,14 @@ struct tcp {
 	/* Options set by the owner. */
 	int64_t option[TCP_OPT_COUNT];
 	uint16_t pmtu;
+	struct {
+		/* MTUs: this works; this may (0: nothing is searched); what it was before */
+		uint16_t low, high, limit;
+		uint16_t probe;            /* of the segment at `start`, while probing */
+		bool probing;
+		struct seq32 start;
+		nsec next_at;
+	} mtu; /* tcp_mtu.c */
 	uint8_t persist_backoff;
 	uint8_t probes; /* keepalive or persist probes unanswered */
 
@@ -346,6 +354,15 @@ uint32_t tcp_in_flight(const struct tcp *t); /* bytes: RFC 6675's pipe */
 
 bool tcp_sent_split(
 	struct tcp *t, struct txseg *x, struct seq32 at); /* x keeps the front; false: no memory */
+
+/* --- tcp_mtu.c --- */
+void tcp_mtu_timeout(struct tcp *t, nsec now);          /* the retransmission timer has expired */
+void tcp_mtu_told(struct tcp *t, uint16_t mtu);         /* ICMP has said what passes */
+uint32_t tcp_mtu_probe_len(struct tcp *t, nsec now);    /* payload of a probe that may leave now; 0: none */
+void tcp_mtu_sent(struct tcp *t, struct seq32 start);   /* it has left */
+bool tcp_mtu_is_probe(const struct tcp *t, const struct txseg *x);
+void tcp_mtu_delivered(struct tcp *t, const struct txseg *x, nsec now);
+bool tcp_mtu_lost(struct tcp *t, nsec now); /* true: the probe and nothing else was found lost, no congestion */
 
 /* --- tcp_reorder.c --- */
 void tcp_reorder_seen(struct tcp *t);            /* something arrived behind what was sent after it */

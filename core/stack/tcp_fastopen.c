@@ -22,7 +22,7 @@
 
 #include "core/stack/tcb.h"
 
-enum { IP_TCP_HDR_LEN = 40, TCP_OPTION_SPACE = 40, COOKIE_LEN = 8 };
+enum { TCP_OPTION_SPACE = 40, COOKIE_LEN = 8 };
 
 /* --- the client's memory --- */
 

@@ -6,8 +6,6 @@
 
 #include "core/stack/tcb.h"
 
-enum { IP_TCP_HDR_LEN = 40 };
-
 static uint64_t tuple_hash(const struct tcp *t, enum hash_purpose purpose)
 {
 	uint8_t key[36];

@@ -8,18 +8,15 @@
 
 #include "core/stack/tcb.h"
 
-enum { PMTU_MIN = 552, IP_TCP_HDR_LEN = 40 };
-
 static void lower_path_mtu(struct tcp *t, uint16_t mtu, nsec now)
 {
 	/* An old router does not say (RFC 1191 §5): the smallest that is sure to help. */
 	uint16_t pmtu =
-		MAX(mtu ? mtu : (uint16_t)(TCP_MSS_DEFAULT + IP_TCP_HDR_LEN), (uint16_t)PMTU_MIN);
+		MAX(mtu ? mtu : (uint16_t)(TCP_MSS_DEFAULT + IP_TCP_HDR_LEN), (uint16_t)TCP_MTU_MIN);
 
 	if (pmtu >= t->pmtu)
 		return;
-	t->pmtu = pmtu;
-	tcp_update_mss(t);
+	tcp_mtu_told(t, pmtu);
 	if (t->state == TCPS_SYN_SENT) { /* it had data (tcp_fastopen.c): again without */
 		t->snd.syn_due = true;
 		tcp_due(t);

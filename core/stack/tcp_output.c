@@ -23,6 +23,7 @@ struct outgoing {
 	uint8_t flags;
 	uint32_t len; /* payload, from the send ring */
 	uint8_t opts; /* of a SYN; else chosen here */
+	bool probe;   /* one segment whatever its size: tcp_mtu.c */
 };
 
 static void init_header(struct tcp *t, struct tcp_hdr *h, const struct outgoing *o, nsec now)
@@ -147,7 +148,7 @@ static uint32_t effective_mss(const struct tcp *t)
  */
 static bool send_segment(struct tcp *t, const struct outgoing *o, nsec now)
 {
-	uint32_t mss = effective_mss(t);
+	uint32_t mss = o->probe ? o->len : effective_mss(t);
 	struct tcp_hdr h;
 
 	init_header(t, &h, o, now);
@@ -167,7 +168,7 @@ static bool send_segment(struct tcp *t, const struct outgoing *o, nsec now)
 static void send_syn(struct tcp *t, nsec now)
 {
 	bool again = !seq_eq(t->snd.nxt, t->snd.iss);
-	struct outgoing o = {t->snd.iss, TH_SYN, 0, 0};
+	struct outgoing o = {t->snd.iss, TH_SYN, 0, 0, false};
 
 	if (t->state == TCPS_SYN_RECEIVED)
 		o.flags |= TH_ACK;
@@ -209,7 +210,7 @@ static bool resend(struct tcp *t, struct txseg *x, uint32_t most, nsec now)
 {
 	uint32_t data = x->end.v - x->start.v - x->fin - x->syn;
 	uint32_t len = MIN(data, most);
-	struct outgoing o = {x->start, TH_ACK, len, 0};
+	struct outgoing o = {x->start, TH_ACK, len, 0, false};
 
 	if (len == data && x->fin)
 		o.flags |= TH_FIN;
@@ -297,11 +298,12 @@ static bool send_new(struct tcp *t, nsec now)
 	if (t->snd.nxt.v - t->snd.una_data.v < t->snd.ring.len)
 		tcp_cwnd_after_idle(t, now);
 	for (;;) {
-		uint32_t mss = effective_mss(t), len = sendable(t, mss, now);
+		uint32_t probe = tcp_mtu_probe_len(t, now), mss = probe ? probe : effective_mss(t);
+		uint32_t len = probe ? probe : sendable(t, mss, now);
 		struct seq32 ring_end = seq_add(t->snd.una_data, t->snd.ring.len);
 		struct seq32 end = seq_add(t->snd.nxt, len);
 		bool fin = t->snd.fin_queued && !t->snd.fin_sent && seq_eq(end, ring_end);
-		struct outgoing o = {t->snd.nxt, TH_ACK, len, 0};
+		struct outgoing o = {t->snd.nxt, TH_ACK, len, 0, probe > 0};
 
 		if (len == 0 && !fin)
 			return true;
@@ -312,6 +314,8 @@ static bool send_new(struct tcp *t, nsec now)
 		if (!x)
 			return false; /* unrecorded is unsent: it goes again at the next visit */
 		x->psh = o.flags & TH_PSH;
+		if (probe)
+			tcp_mtu_sent(t, x->start);
 		t->snd.fin_sent |= fin;
 		t->stats.bytes_sent += len;
 		t->last_sent = now;
@@ -339,7 +343,7 @@ static void maybe_persist(struct tcp *t, nsec now)
 
 static void send_ack(struct tcp *t, nsec now)
 {
-	struct outgoing o = {t->snd.nxt, TH_ACK, 0, 0};
+	struct outgoing o = {t->snd.nxt, TH_ACK, 0, 0, false};
 
 	if (!send_segment(t, &o, now))
 		tcp_due(t);
@@ -384,7 +388,7 @@ bool tcp_output_one(struct tcp *t, nsec now)
 	if (t->snd.fin_sent || len == 0 || window < (int32_t)len)
 		return false;
 	bool psh = len == unsent;
-	struct outgoing o = {t->snd.nxt, TH_ACK | (psh ? TH_PSH : 0), len, 0};
+	struct outgoing o = {t->snd.nxt, TH_ACK | (psh ? TH_PSH : 0), len, 0, false};
 	struct txseg *x = send_segment(t, &o, now) ? tcp_sent_append(t, len, false, false, now) : NULL;
 	if (!x)
 		return false;
@@ -397,7 +401,7 @@ bool tcp_output_one(struct tcp *t, nsec now)
 void tcp_output_again(struct tcp *t, struct txseg *x, nsec now)
 {
 	uint32_t len = x->end.v - x->start.v - x->fin - x->syn;
-	struct outgoing o = {x->start, TH_ACK | (x->psh ? TH_PSH : 0) | (x->fin ? TH_FIN : 0), len, 0};
+	struct outgoing o = {x->start, TH_ACK | (x->psh ? TH_PSH : 0) | (x->fin ? TH_FIN : 0), len, 0, false};
 
 	if (!send_segment(t, &o, now))
 		return;
@@ -410,7 +414,7 @@ void tcp_output_again(struct tcp *t, struct txseg *x, nsec now)
 
 void tcp_send_probe(struct tcp *t, nsec now)
 {
-	struct outgoing o = {seq_add(t->snd.una, -1u), TH_ACK, 0, 0};
+	struct outgoing o = {seq_add(t->snd.una, -1u), TH_ACK, 0, 0, false};
 
 	send_segment(t, &o, now);
 }

@@ -251,6 +251,7 @@ void tcp_sent_ack(struct tcp *t, struct seq32 ack, struct ack_result *r, nsec no
 		account(t, x, len, -1);
 		r->syn |= x->syn;
 		if (!x->sacked) {
+			tcp_mtu_delivered(t, x, now);
 			count_delivered(t, x, len, r);
 			r->delivered += len;
 			note_delivered(t, x, end, r, now);
@@ -272,6 +273,7 @@ static void sack_range(struct tcp *t, struct txseg *x, struct ack_result *r, nse
 	x->lost = x->in_flight_again = false;
 	x->sacked = true;
 	account(t, x, txseg_len(x), 1);
+	tcp_mtu_delivered(t, x, now);
 	count_delivered(t, x, txseg_len(x), r);
 	r->delivered += txseg_len(x);
 	t->delivered += txseg_len(x);
@@ -487,7 +489,7 @@ void tcp_recovery_ack(struct tcp *t, const struct ack_result *r, nsec now)
 	else if (r->delivered > 0)
 		rack_detect(t, now);
 	bool new_loss = t->lost_bytes - t->resent_bytes > lost_before;
-	if (t->recovery <= RECOVERY_CWR && t->lost_bytes > t->resent_bytes)
+	if (t->recovery <= RECOVERY_CWR && t->lost_bytes > t->resent_bytes && !tcp_mtu_lost(t, now))
 		enter_reduction(t, RECOVERY_FAST, now);
 	else if (t->recovery == RECOVERY_OPEN && r->congested)
 		enter_reduction(t, RECOVERY_CWR, now);
@@ -502,7 +504,7 @@ void tcp_recovery_reorder_timer(struct tcp *t, nsec now)
 	rack_detect(t, now);
 	if (t->lost_bytes == t->resent_bytes)
 		return;
-	if (t->recovery <= RECOVERY_CWR)
+	if (t->recovery <= RECOVERY_CWR && !tcp_mtu_lost(t, now))
 		enter_reduction(t, RECOVERY_FAST, now);
 	if (t->recovery == RECOVERY_FAST)
 		prr_update(t, &(struct ack_result){0}, true);

@@ -117,6 +117,7 @@ static void on_rexmit(struct tcp *t, nsec now)
 	t->retries += counts && t->retries < UINT8_MAX;
 	t->backoff += t->backoff < UINT8_MAX;
 	t->tlp.outstanding = false;
+	tcp_mtu_timeout(t, now);
 	tcp_recovery_timeout(t, now);
 	if (!tcp_is_synchronized(t)) {
 		t->snd.syn_due = true;

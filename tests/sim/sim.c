@@ -75,7 +75,7 @@ static void put_on_wire(struct sim_side *side, uint8_t *data, size_t len, nsec n
 	side->frames++;
 	side->bytes += len;
 	side->tcp_frames += tcp;
-	if (is_lost(side, tcp)) {
+	if (is_lost(side, tcp) || (w->mtu && len - ETH_HDR_LEN > w->mtu)) {
 		side->dropped++;
 		return;
 	}

@@ -31,6 +31,7 @@ struct sim_wire {
 	uint32_t reorder;  /* held back by reorder_delay */
 	nsec reorder_delay;
 	uint32_t overtake; /* spared the delay: netem's reordering */
+	uint32_t mtu; /* a longer packet is lost, and nobody says so; 0: none is too long */
 	uint32_t duplicate;
 	uint32_t corrupt;
 	uint64_t loss_mask; /* bit n: the n-th TCP frame of this direction is lost, n < 64 */

@@ -152,6 +152,28 @@ static void random_masks_are_survived(void **state)
 	assert_true(done >= MASKS - 10);
 }
 
+/* RFC 2923 §2.1, RFC 4821: a router drops what is too long and does not say so. */
+static void a_black_hole_is_found_and_measured(void **state)
+{
+	static const uint32_t mtus[] = {1492, 1400, 1280, 1100, 700};
+
+	for (unsigned i = 0; i < sizeof mtus / sizeof *mtus; i++) {
+		struct sim s;
+		struct sim_flow f = {.to_send = {5000000, 0}};
+		struct tcp_stats stats;
+
+		begin(&s, 3, 65536);
+		for (int k = 0; k < 2; k++)
+			s.side[k].wire = (struct sim_wire){
+				.delay = 10 * MSEC, .rate = 100000000, .queue = 250000, .mtu = mtus[i]};
+		assert_true(sim_run_flow(&s, &f, 60 * SEC));
+		assert_true(count(&s, 0, CNT_TcpExtMTUPFail) >= 1);
+		tcp_get_stats(f.conn[0], &stats);
+		assert_true(stats.pmtu <= mtus[i] && (stats.pmtu + 8 >= mtus[i] || mtus[i] < 1064));
+		assert_all_freed(&s);
+	}
+}
+
 static uint32_t up_to(struct sim *s, uint32_t most)
 {
 	return (uint32_t)(sim_random(s) % (most + 1));
@@ -245,6 +267,7 @@ int main(void)
 		cmocka_unit_test(a_slow_reader_closes_the_window_and_loses_nothing),
 		cmocka_unit_test(any_two_lost_frames_are_survived),
 		cmocka_unit_test(random_masks_are_survived),
+		cmocka_unit_test(a_black_hole_is_found_and_measured),
 		cmocka_unit_test(random_networks_lose_no_byte),
 		cmocka_unit_test(a_terrible_network_takes_long_and_nothing_else),
 	};
