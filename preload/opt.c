@@ -43,6 +43,19 @@ static int give_int(int v, void *value, socklen_t *len)
 	return give(&v, sizeof v, value, len);
 }
 
+/* Of a connection TCP_MAXSEG is what it has come to, not what was asked for. */
+static bool knows_mss(const struct shim_sock *s, int64_t *mss)
+{
+	struct tcp_info info;
+
+	if (s->kind != SHIM_ENGAGED || !s->known || s->info.tcp_state == STATE_CLOSED ||
+		s->info.tcp_state == STATE_LISTEN || s->info.tcp_info_len < sizeof info)
+		return false;
+	memcpy(&info, s->info.tcp_info, sizeof info);
+	*mss = info.tcpi_snd_mss;
+	return true;
+}
+
 static int give_option(struct shim_sock *s, enum ipc_option o, void *value, socklen_t *len)
 {
 	int64_t v = shim_option(s, o), sent;
@@ -59,6 +72,8 @@ static int give_option(struct shim_sock *s, enum ipc_option o, void *value, sock
 			recent_forget(s->cookie, o);
 		v = sent;
 	}
+	if (o == IPC_OPT_MAXSEG)
+		knows_mss(s, &v);
 	size_t n = ipc_option_encode(o, v, bytes, MIN((size_t)room, sizeof bytes));
 	return give(bytes, n, value, len);
 }

@@ -30,6 +30,7 @@ static const struct option {
 	O(IPPROTO_TCP, TCP_LINGER2),
 	O(IPPROTO_IP, IP_TOS),
 	O(IPPROTO_IP, IP_TTL),
+	O(IPPROTO_TCP, TCP_MAXSEG),
 };
 
 static void say_all(const char *state, int fd)
