@@ -59,7 +59,7 @@ def read_talk_bytes(out):
 def wrk(connections, page):
     def command(side, seconds):
         return at_server("wrk", "-t", "1", "-c", str(connections), "-d", f"{max(1, round(seconds))}s",
-                         "-s", "tests/bench/wrk.lua", f"http://{side.address}/{page}")
+                         "--timeout", "60s", "-s", "tests/bench/wrk.lua", f"http://{side.address}/{page}")
     return command
 
 
