@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "preload/config.h"
 #include "preload/lock.h"
 #include "preload/real.h"
 
@@ -26,6 +28,10 @@ struct fresh fresh_initial(int fd, uint64_t cookie, uint16_t family)
 
 	for (int o = 0; o < IPC_OPT_COUNT; o++)
 		f.option[o] = ipc_option_info[o].initial;
+	if (config_get()->settings.reno) {
+		f.option[IPC_OPT_CONGESTION] = ipc_congestion_pack("reno", strlen("reno"));
+		f.option_set |= UINT32_C(1) << IPC_OPT_CONGESTION;
+	}
 	return f;
 }
 

@@ -175,6 +175,12 @@ static bool set_busy_poll(struct settings *s, const char *v)
 	return true;
 }
 
+static bool set_cc(struct settings *s, const char *v)
+{
+	s->reno = strcmp(v, "reno") == 0;
+	return s->reno || strcmp(v, "cubic") == 0;
+}
+
 static bool set_mem(struct settings *s, const char *v)
 {
 	return impair_parse_size(v, &s->mem) && s->mem >= MEM_MIN;
@@ -332,6 +338,8 @@ static const struct variable {
 	{{"TEECEE_MEM", "SIZE", "most that buffers of connections may take in all (default 1GiB)",
 		 "a size of 1MiB or more, as in 256MiB"},
 		set_mem},
+	{{"TEECEE_CC", "NAME", "congestion control of new connections: cubic (default) or reno", "cubic or reno"},
+		set_cc},
 	{{"TEECEE_BYPASS", "NET/LEN,...", "destinations left to the host's kernel",
 		 "up to 32 prefixes, separated by commas, as in 10.0.0.0/8,192.0.2.1"},
 		set_bypass},

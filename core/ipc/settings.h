@@ -48,6 +48,7 @@ struct settings {
 
 	/* The client's. */
 	enum settings_loopback loopback;     /* TEECEE_LOOPBACK: who serves 127.0.0.0/8 and ::1 */
+	bool reno;                           /* TEECEE_CC: cubic (default) or reno */
 	unsigned nbypass;
 	/* TEECEE_BYPASS: comma-separated CIDRs left to the kernel */
 	struct ipnet bypass[SETTINGS_BYPASS_MAX];
@@ -68,7 +69,7 @@ struct settings_variable {
 	const char *name, *value, *text;
 	const char *expected; /* "should be …", when the value cannot be taken */
 };
-enum { SETTINGS_VARIABLES = 20 };
+enum { SETTINGS_VARIABLES = 21 };
 
 /* The i-th of the variables that settings_load knows; NULL: no more. */
 const struct settings_variable *settings_variable(unsigned i);

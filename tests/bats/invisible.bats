@@ -74,6 +74,16 @@ setup()
 	wait_for 4 no_engine
 }
 
+@test "TEECEE_CC is the congestion control of a connection that asks for none" {
+	kill_engines
+	run with_teecee env TEECEE_CC=reno /usr/bin/python3 -c 'import socket, sys
+s = socket.create_connection((sys.argv[1], 80))
+print(s.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16).rstrip(b"\0").decode())' "$LAN_SERVER"
+	assert_success
+	assert_output reno
+	kill_engines
+}
+
 @test "teecee stop ends the engine" {
 	run with_teecee wget -q -O "$LAN_DIR/got" "$LAN_URL/"
 	assert_success

@@ -155,6 +155,8 @@ static void malformed_values_are_refused_by_name(void **state)
 		"TEECEE_IDLE=86401",
 		"TEECEE_IDLE=ever",
 		"TEECEE_BUSY_POLL=1001",
+		"TEECEE_CC=bbr",
+		"TEECEE_CC=CUBIC",
 		"TEECEE_MEM=1023KiB",
 		"TEECEE_MEM=much",
 		"TEECEE_SEED=18446744073709551616",
