@@ -72,6 +72,9 @@ static void put_on_wire(struct sim_side *side, uint8_t *data, size_t len, nsec n
 	const struct sim_wire *w = &side->wire;
 	bool tcp = is_tcp(data, len);
 
+	for (size_t i = 0; i < len; i++) /* FNV-1a */
+		s->digest = (s->digest ^ data[i]) * UINT64_C(0x100000001b3);
+	s->digest = (s->digest ^ (uint64_t)now) * UINT64_C(0x100000001b3);
 	side->frames++;
 	side->bytes += len;
 	side->tcp_frames += tcp;

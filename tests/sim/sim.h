@@ -53,6 +53,7 @@ struct sim {
 	uint64_t seed, random;
 	struct list flying; /* frames by arrival time */
 	uint64_t steps;
+	uint64_t digest; /* of every frame that was put on a wire, and of when */
 	/* Called after each event; a test's invariants. */
 	void (*check)(struct sim *s, void *ctx);
 	void *check_ctx;

@@ -222,6 +222,29 @@ static bool run_seed(uint64_t seed)
 	return done;
 }
 
+static uint64_t digest_of(uint64_t seed)
+{
+	struct sim s;
+	struct sim_flow f = {.to_send = {300000, 100000}};
+
+	begin(&s, seed, 65536);
+	for (int i = 0; i < 2; i++)
+		random_wire(&s, &s.side[i].wire);
+	sim_run_flow(&s, &f, 3600 * SEC);
+	uint64_t digest = s.digest;
+	sim_free(&s);
+	return digest;
+}
+
+static void the_same_seed_sends_the_same_bytes_at_the_same_times(void **state)
+{
+	for (uint64_t seed = 1; seed <= 50; seed++) {
+		uint64_t first = digest_of(seed);
+		assert_int_equal(digest_of(seed), first);
+		assert_int_not_equal(digest_of(seed + 1), first);
+	}
+}
+
 static void random_networks_lose_no_byte(void **state)
 {
 	const char *one = getenv("SIM_SEED"), *many = getenv("SIM_SEEDS");
@@ -268,6 +291,7 @@ int main(void)
 		cmocka_unit_test(any_two_lost_frames_are_survived),
 		cmocka_unit_test(random_masks_are_survived),
 		cmocka_unit_test(a_black_hole_is_found_and_measured),
+		cmocka_unit_test(the_same_seed_sends_the_same_bytes_at_the_same_times),
 		cmocka_unit_test(random_networks_lose_no_byte),
 		cmocka_unit_test(a_terrible_network_takes_long_and_nothing_else),
 	};
