@@ -16,7 +16,7 @@ struct filter {
 
 enum { FILTER_ERROR_LEN = 256 };
 
-/* "" matches everything. 0, -ENOMEM, or -EINVAL with libpcap's word on it. */
+/* "" matches everything. 0, -ENOMEM, or -EINVAL with libpcap's word on it and where. */
 int filter_compile(struct filter *f, const char *text, char error[static FILTER_ERROR_LEN]);
 void filter_free(struct filter *f);
 

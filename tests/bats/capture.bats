@@ -76,10 +76,10 @@ sent() { [ "$(counter link TxFrames)" = "$1" ]; }
 	[ "$(captured)" = 2 ]
 	run run_teecee -p "$CAPTURE" --pcap-filter 'tcp prt 80' -- curl -sS -o /dev/null $LAN_URL/
 	assert_failure 125
-	assert_one_clear_line 'TEECEE_PCAP_FILTER.*tcp prt 80'
+	assert_one_clear_line 'TEECEE_PCAP_FILTER.*position 5, "prt 80".*as in'
 	run with_teecee env TEECEE_PCAP="$CAPTURE" TEECEE_PCAP_FILTER='tcp prt 80' curl -sS -o /dev/null $LAN_URL/
 	assert_failure 7
-	assert_one_clear_line 'TEECEE_PCAP_FILTER.*tcp prt 80'
+	assert_one_clear_line 'TEECEE_PCAP_FILTER.*position 5, "prt 80".*as in'
 }
 
 @test "rotation keeps the newest packets in so many files" {

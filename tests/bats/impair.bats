@@ -227,7 +227,7 @@ except TimeoutError:
 	assert_one_clear_line 'TEECEE_IMPAIR.*position 16, "los=2%".*out delay=20ms loss=2%'
 	impaired "match='tcp prt 80' loss=2%" touch "$LAN_DIR/ran"
 	assert_failure 125
-	assert_one_clear_line 'TEECEE_IMPAIR.*position 8.*tcp prt 80'
+	assert_one_clear_line 'TEECEE_IMPAIR.*position 8.*position 5, "prt 80".*as in'
 	[ ! -e "$LAN_DIR/ran" ]
 	run with_teecee env TEECEE_IMPAIR='loss=2' wget -nv --tries=1 -O /dev/null $LAN_URL/
 	assert_failure 4
