@@ -152,6 +152,11 @@ compat: need-compat
 	@+$(MAKE) -s --no-print-directory all $(B)/tests/tools/noise
 	@tests/compat/run
 
+# Python's own tests of sockets, on the kernel and under the shim. Root, eight minutes.
+compat-python: need-compat
+	@+$(MAKE) -s --no-print-directory all
+	@tests/compat/python
+
 lint: need-build
 	@+$(MAKE) -s --no-print-directory $(foreach p,stack wire base,$(call ar_of,$(p)))
 	@+$(if $(wildcard preload/exports.map),$(MAKE) -s --no-print-directory $(B)/libteecee.so)
@@ -201,6 +206,7 @@ help:
 	@echo "make compat             real programs under the library, as clients and servers; docs/compatibility.md"
 	@echo "make bench              the kernel's stack and ours at the same work; QUICK=1 ONLY=up,rr1 REPS=9 SAVE=1"
 	@echo "make bench-scale        10,000 connections: what each costs; 1,000 readers that do not read"
+	@echo "make compat-python      Python's own tests of sockets, on the kernel's stack and on ours"
 	@echo "make lint               include table, purity of the stack, exports, sizes, cppcheck"
 	@echo "make fuzz               each fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS)"
 	@echo "make deps               installs what build, demo and test need (Debian, as root)"
