@@ -18,6 +18,8 @@
 #include "preload/sock.h"
 #include "preload/wait.h"
 
+enum { DEAD_PAUSE_MS = 10 };
+
 /*
  * 0, or -EMFILE. Another thread may take the place we saw: the window is a few hundred nanoseconds.
  */
@@ -81,7 +83,11 @@ static int receive(int fd, struct ipc_accepted *m, int *accepted, int flags)
 		return *accepted >= 0 ? 0 : -EMFILE;
 	if (*accepted >= 0)
 		raw_close(*accepted);
-	return (n == 0 || n == -ECONNRESET) && engine_lives(fd) ? -EINVAL : -ENETDOWN;
+	if ((n == 0 || n == -ECONNRESET) && engine_lives(fd))
+		return -EINVAL;
+	/* A server that goes on asking, because poll goes on telling it of the end, is slowed down. */
+	raw_poll(NULL, DEAD_PAUSE_MS);
+	return -ENETDOWN;
 }
 
 static int wait_and_receive(int fd, struct ipc_accepted *m, int *accepted, int flags)
