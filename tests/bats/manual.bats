@@ -6,6 +6,13 @@ variables() { grep -oE '"TEECEE_[A-Z_]+"' "$LAN_TOP/core/ipc/settings.c" | tr -d
 commands() { "$LAN_TEECEE" --help | sed -n 's/^  \([a-z]*\) .*/\1/p'; }
 # A page as plain text: no escapes, no macros at the beginnings of lines.
 plain() { sed -E 's/^\.[A-Z]+ //; s/\\f[A-Z]//g; s/\\-/-/g; s/" ?"//g; s/"//g' "$1"; }
+# What stands for a variable is described with it, in libteecee(7).
+is_of_a_variable()
+{
+	local name=${1#--}
+	name=TEECEE_${name^^}
+	variables | grep -qx "${name//-/_}"
+}
 # The page of a command: its own, or everybody's.
 page_of() { ls "$LAN_TOP/man/teecee-$1".[18] 2>/dev/null || echo "$LAN_TOP/man/teecee.1"; }
 
@@ -39,6 +46,7 @@ page_of() { ls "$LAN_TOP/man/teecee-$1".[18] 2>/dev/null || echo "$LAN_TOP/man/t
 		for option in $("$LAN_TEECEE" "$c" --help | grep -oE '(^| |\[)--[a-z][a-z-]*' | tr -d ' ['); do
 			plain "$page" | grep -qE -- "(^|[ ,])$option([ ,;:=]|\$)" ||
 				plain "$LAN_TOP/man/teecee.1" | grep -qE -- "(^|[ ,])$option([ ,;:=]|\$)" ||
+				is_of_a_variable "$option" ||
 				fail "$page does not have $option of teecee $c"
 		done
 	done
