@@ -313,12 +313,12 @@ static bool is_echo_of_ours(const struct tcp *t, const struct segment *g, nsec n
 static void input_syn_sent(struct tcp *t, struct segment *g, nsec now)
 {
 	bool ack = g->h.flags & TH_ACK;
+	bool of_nothing = ack && (seq_le(g->h.ack, t->snd.iss) || seq_gt(g->h.ack, t->snd.nxt));
 
-	if (ack && (seq_le(g->h.ack, t->snd.iss) || seq_gt(g->h.ack, t->snd.nxt) ||
-			   !is_echo_of_ours(t, g, now))) {
+	if (of_nothing || (ack && !is_echo_of_ours(t, g, now))) {
 		tcp_answer_with_reset(t->stack, g, now);
 		/* A peer still in TIME-WAIT after our last life: our RST has ended that. Once only. */
-		if (t->retries == 0)
+		if (of_nothing && t->retries == 0)
 			tcp_timer_set(t, TCP_TIMER_REXMIT, now + TCP_SYN_AGAIN);
 		return;
 	}
