@@ -272,6 +272,20 @@ TEST(the_buffer_grows_with_what_a_fast_reader_takes)
 	rig_end(t);
 }
 
+/* RFC 7323 §2.3: a scale of 14, and a window of 65,535 units of it. */
+TEST(a_buffer_of_1_GiB_is_a_window_of_nearly_that)
+{
+	struct rig *t = rig_in_state(TCPS_ESTABLISHED, .wscale = SCALE(14), .window = WIN(65535),
+		.mem_max = (size_t)8 << 30, .option = {[TCP_OPT_RCVBUF] = 1 << 30});
+
+	assert_int_equal(t->tcp->rcv.wscale, 14);
+	rx(t, .len = 1000, .window = WIN(65535u << 14));
+	app_recv(t, 1000);
+	expect_tx(t, .ack = R(1001), .window = WIN(65535));
+	assert_int_equal(t->tcp->snd.wnd, 65535u << 14);
+	rig_end(t);
+}
+
 /* The handshake took 10 ms, all that follows 100: what comes in 10 ms says nothing about the window. */
 TEST(the_buffer_grows_though_the_handshake_was_too_quick)
 {
@@ -415,6 +429,7 @@ int main(void)
 		cmocka_unit_test(whoever_keeps_up_has_a_window_when_memory_is_used_up),
 		cmocka_unit_test(the_buffer_grows_with_what_a_fast_reader_takes),
 		cmocka_unit_test(the_buffer_grows_though_the_handshake_was_too_quick),
+		cmocka_unit_test(a_buffer_of_1_GiB_is_a_window_of_nearly_that),
 		cmocka_unit_test(a_buffer_set_by_the_program_does_not_grow),
 		cmocka_unit_test(no_more_is_sent_than_the_window_allows),
 		cmocka_unit_test(a_window_of_half_the_largest_is_worth_a_segment),
