@@ -97,7 +97,12 @@ lan_net_of() { readlink "/proc/$1/ns/net" 2>/dev/null; }
 lan_has_own_net() { [ "$(lan_net_of "$1")" != "$(lan_net_of "${2:-self}")" ]; }
 
 # lan_hold COMMAND…: a process that does nothing but hold new namespaces, and dies with this shell. Its pid is $!.
-lan_hold() { "$@" setpriv --pdeathsig KILL sleep 86400 >/dev/null 2>&1 </dev/null 3>&- 4>&- & }
+# (Disowned, so that bash says nothing of its end.)
+lan_hold()
+{
+	"$@" setpriv --pdeathsig KILL sleep 86400 >/dev/null 2>&1 </dev/null 3>&- 4>&- &
+	disown
+}
 
 lan_up()
 {
@@ -157,7 +162,7 @@ lan_down()
 	for pid in $(lan_processes); do
 		kill -KILL "$pid" 2>/dev/null || true
 	done
-	wait "$LAN_CLIENT_PID" "$LAN_SERVER_PID" 2>/dev/null || true
+	wait_for 5 lan_is_gone "$LAN_CLIENT_PID" && wait_for 5 lan_is_gone "$LAN_SERVER_PID" || true
 	rm -rf "$LAN_DIR"
 	LAN_DIR=''
 }
@@ -171,6 +176,7 @@ server_start()
 	shift
 	LAN_EXEC="exec" in_server "$@" >"$LAN_DIR/server-$port.log" 2>&1 </dev/null 3>&- 4>&- &
 	echo $! >"$LAN_DIR/server-$port.pid"
+	disown
 	wait_for 10 lan_listens "$port" && return 0
 	lan_complain "the server does not listen on port $port: $*" || cat "$LAN_DIR/server-$port.log" >&2
 	return 1
@@ -181,8 +187,7 @@ server_stop()
 	local pid
 	pid=$(cat "$LAN_DIR/server-$1.pid")
 	kill -TERM "$pid" 2>/dev/null
-	wait_for 5 lan_is_gone "$pid" || kill -KILL "$pid" 2>/dev/null
-	wait "$pid" 2>/dev/null || true
+	wait_for 5 lan_is_gone "$pid" || kill -KILL "$pid" 2>/dev/null || true
 }
 
 # No connection of the last program is under way any more: what it was is in the capture.

@@ -53,10 +53,9 @@ setup() { load common; }
 		check 1 refute_retransmission
 		check 2 assert_packet "tcp.prt == 9"
 		check 2 refute_packet "tcp.prt == 9"
-		with_teecee curl -sS -o /dev/null http://$LAN_SERVER:8000/
+		check 7 with_teecee curl -sS -o /dev/null http://$LAN_SERVER:9/
 		check 0 refute_retransmission
 		check 1 assert_retransmission
-		check 7 with_teecee curl -sS -o /dev/null http://$LAN_SERVER:9/
 		check 0 assert_packet "tcp.flags.reset == 1" 1
 		with_teecee true
 		check 2 refute_packet "tcp"'
