@@ -12,7 +12,7 @@
 #define ARP_TRIES 4                   /* then EHOSTUNREACH, after about 3 s as Linux (3 probes, 1 s apart) */
 #define ARP_LIFETIME (60 * SEC)       /* then the entry is asked again, unicast, while it is still used */
 #define ARP_NEGATIVE (1 * SEC)        /* how long a failed neighbour refuses at once */
-#define ARP_PENDING_MAX 16            /* packets that wait per neighbour; Linux keeps 101 (unres_qlen_bytes) */
+#define ARP_PENDING_MAX 212992        /* bytes that wait per neighbour; Linux's unres_qlen_bytes */
 #define ARP_ENTRIES_MAX 1024          /* as Linux's gc_thresh3; the least recently used leaves */
 
 /* RFC 5227 §1.1, and the stated departure PROBE_FAST */

@@ -83,13 +83,15 @@ static struct neigh *find(struct stack *s, const struct ipaddr *ip)
 
 static void drop_oldest(struct neigh *n)
 {
-	waiting_free(n->stack, LIST_ENTRY(list_first(&n->pending), struct waiting, link));
-	n->npending--;
+	struct waiting *w = LIST_ENTRY(list_first(&n->pending), struct waiting, link);
+
+	n->pending_bytes -= (uint32_t)w->size;
+	waiting_free(n->stack, w);
 }
 
 static void drop_pending(struct neigh *n)
 {
-	while (n->npending > 0)
+	while (!list_empty(&n->pending))
 		drop_oldest(n);
 }
 
@@ -194,12 +196,12 @@ static int wait_for_answer(struct neigh *n, const struct tx_frame *f)
 
 	if (!w)
 		return -ENOBUFS;
-	if (n->npending == ARP_PENDING_MAX) {
+	while (!list_empty(&n->pending) && n->pending_bytes + w->size > ARP_PENDING_MAX) {
 		COUNT(n->stack, ArpPendingDropped);
 		drop_oldest(n);
 	}
 	list_append(&n->pending, &w->link);
-	n->npending++;
+	n->pending_bytes += (uint32_t)w->size;
 	return 0;
 }
 
@@ -253,12 +255,11 @@ static void send_pending(struct neigh *n, nsec now)
 {
 	struct stack *s = n->stack;
 
-	while (n->npending > 0) {
+	while (!list_empty(&n->pending)) {
 		struct waiting *w = LIST_ENTRY(list_first(&n->pending), struct waiting, link);
 
 		eth_output(s, &n->mac, &w->frame, now);
-		n->npending--;
-		waiting_free(s, w);
+		drop_oldest(n);
 	}
 }
 

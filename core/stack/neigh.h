@@ -34,7 +34,7 @@ struct neigh {
 	struct macaddr mac; /* meaningful in REACHABLE and REFRESHING */
 	enum neigh_state state;
 	uint8_t tries; /* requests sent since it was last heard */
-	uint8_t npending;
+	uint32_t pending_bytes;
 	struct list pending; /* packets that wait, in order */
 	nsec heard;
 };

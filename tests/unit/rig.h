@@ -27,7 +27,7 @@
 
 #define TEST(name) static void name(void **state)
 
-enum { RIG_TX_MAX = 128, RIG_FRAME_MAX = 1 << 17, RIG_MTU = 1500 };
+enum { RIG_TX_MAX = 256, RIG_FRAME_MAX = 1 << 17, RIG_MTU = 1500 };
 
 struct rig_frame {
 	uint8_t *data;
