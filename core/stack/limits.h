@@ -13,6 +13,7 @@
 #define ARP_LIFETIME (60 * SEC)       /* then the entry is asked again, unicast, while it is still used */
 #define ARP_NEGATIVE (1 * SEC)        /* how long a failed neighbour refuses at once */
 #define ARP_PENDING_MAX 212992        /* bytes that wait per neighbour; Linux's unres_qlen_bytes */
+#define ARP_PENDING_TOTAL (4u << 20)  /* for all neighbours; beyond it one packet each: SYN floods forge hosts */
 #define ARP_ENTRIES_MAX 1024          /* as Linux's gc_thresh3; the least recently used leaves */
 
 /* RFC 5227 §1.1, and the stated departure PROBE_FAST */

@@ -86,6 +86,7 @@ static void drop_oldest(struct neigh *n)
 	struct waiting *w = LIST_ENTRY(list_first(&n->pending), struct waiting, link);
 
 	n->pending_bytes -= (uint32_t)w->size;
+	n->stack->neigh.pending_bytes -= w->size;
 	waiting_free(n->stack, w);
 }
 
@@ -196,12 +197,15 @@ static int wait_for_answer(struct neigh *n, const struct tx_frame *f)
 
 	if (!w)
 		return -ENOBUFS;
-	while (!list_empty(&n->pending) && n->pending_bytes + w->size > ARP_PENDING_MAX) {
+	while (!list_empty(&n->pending) &&
+		(n->pending_bytes + w->size > ARP_PENDING_MAX ||
+			n->stack->neigh.pending_bytes + w->size > ARP_PENDING_TOTAL)) {
 		COUNT(n->stack, ArpPendingDropped);
 		drop_oldest(n);
 	}
 	list_append(&n->pending, &w->link);
 	n->pending_bytes += (uint32_t)w->size;
+	n->stack->neigh.pending_bytes += w->size;
 	return 0;
 }
 

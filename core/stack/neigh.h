@@ -47,6 +47,7 @@ struct neigh_table {
 	struct list bucket[NEIGH_BUCKETS];
 	struct list lru;
 	unsigned count;
+	size_t pending_bytes; /* of all of them */
 };
 
 void neigh_init(struct stack *s);

@@ -156,6 +156,21 @@ TEST(packets_wait_in_order_and_the_oldest_of_too_many_bytes_are_dropped)
 	rig_end(t);
 }
 
+/* Hosts that do not exist cost little, however many are forged. */
+TEST(what_waits_for_all_neighbours_is_bounded)
+{
+	struct rig *t = rig_ready();
+	char text[1001];
+
+	write_number(text, 0);
+	for (unsigned round = 0; round < 100; round++)
+		for (uint32_t host = 20; host < 220; host++)
+			output(t, HOST(host), text, 1000);
+	assert_true(stack_memory(t->s) < ARP_PENDING_TOTAL + (128u << 10));
+	assert_true(stack_memory(t->s) > ARP_PENDING_TOTAL / 2);
+	rig_free(t); /* with what waits */
+}
+
 TEST(what_waits_is_a_copy)
 {
 	struct rig *t = rig_ready();
@@ -502,6 +517,7 @@ int main(void)
 		cmocka_unit_test(a_requester_is_learned_and_needs_not_be_asked),
 		cmocka_unit_test(a_packet_to_another_net_asks_for_the_gateway),
 		cmocka_unit_test(packets_wait_in_order_and_the_oldest_of_too_many_bytes_are_dropped),
+		cmocka_unit_test(what_waits_for_all_neighbours_is_bounded),
 		cmocka_unit_test(what_waits_is_a_copy),
 		cmocka_unit_test(
 			requests_are_repeated_after_200_ms_then_every_second_then_given_up),
