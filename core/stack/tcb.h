@@ -253,10 +253,13 @@ bool tcp_is_synchronized(const struct tcp *t); /* ESTABLISHED and beyond */
 /* --- tcp_table.c --- */
 struct tcp *tcp_table_find(
 	struct stack *s, const struct endpoint *local, const struct endpoint *remote);
-struct tcp *tcp_table_find_listener(
-	struct stack *s, const struct endpoint *local, const struct endpoint *remote);
 int tcp_table_insert(struct tcp *t); /* by four-tuple: 0, -EADDRINUSE, -ENOMEM */
 void tcp_table_remove(struct tcp *t);
+
+/* --- tcp_port.c --- */
+int tcp_ports_init(struct stack *s, nsec now); /* 0 or -ENOMEM */
+struct tcp *tcp_port_listener(
+	struct stack *s, const struct endpoint *local, const struct endpoint *remote);
 int tcp_port_bind(struct tcp *t, const struct endpoint *local); /* -EADDRINUSE, -ENOMEM */
 int tcp_port_inherit(struct tcp *child, const struct tcp *listener);
 int tcp_port_pick(struct tcp *t, const struct endpoint *remote); /* for connect: -EADDRNOTAVAIL */

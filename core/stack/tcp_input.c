@@ -367,7 +367,7 @@ static bool input_time_wait(struct tcp *t, struct segment *g, nsec now)
 {
 	if (g->h.flags & TH_RST)
 		return false;
-	if (is_newer_syn(t, g) && tcp_table_find_listener(t->stack, &t->local, &t->remote)) {
+	if (is_newer_syn(t, g) && tcp_port_listener(t->stack, &t->local, &t->remote)) {
 		COUNT(t->stack, TcpExtTimeWaitReused);
 		tcp_finish(t, 0, now);
 		return true;
@@ -406,7 +406,7 @@ static bool parse(struct stack *s, struct segment *g, const struct ip_meta *m, c
 static struct tcp *input_without_connection(struct stack *s, struct segment *g,
 	const struct endpoint *local, const struct endpoint *remote, nsec now)
 {
-	struct tcp *l = tcp_table_find_listener(s, local, remote);
+	struct tcp *l = tcp_port_listener(s, local, remote);
 
 	if (l)
 		return tcp_listen_input(l, g, now);

@@ -25,7 +25,8 @@ struct tcp_table {
 		/* buckets by four-tuple; a power of two, grown with the number of connections */
 		conn;
 	size_t nbuckets, nconn;
-	struct list *port;     /* buckets of struct tcp_port by port number, PORT_BUCKETS of them */
+	struct list *port;     /* buckets of struct tcp_port by port number */
+	uint64_t taken[65536 / 64]; /* ports with an entry, a bit each */
 	struct list due;       /* connections that have something to send: tcp_output visits them */
 	struct list events;    /* sockets with events for the owner */
 	struct list all;       /* every socket but the dead */

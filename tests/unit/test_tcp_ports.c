@@ -1,6 +1,8 @@
 /*
  * Local ports: bind's rules as on Linux (socket(7), ip(7)), ephemeral ports (RFC 6056), and which listener gets a SYN.
  */
+#include <time.h>
+
 #include "tests/unit/tcp_rig.h"
 
 enum { ANY = 0, REUSEADDR = 1, REUSEPORT = 2 };
@@ -257,10 +259,10 @@ TEST(a_listener_on_the_address_is_nearer_than_one_on_any)
 	assert_int_equal(bind_to(own, OURS, 7000), 0);
 	assert_int_equal(tcp_listen(any, 1, t->now), 0);
 	assert_int_equal(tcp_listen(own, 1, t->now), 0);
-	assert_ptr_equal(tcp_table_find_listener(t->s, &local, &remote), own);
+	assert_ptr_equal(tcp_port_listener(t->s, &local, &remote), own);
 	tcp_close(own, t->now);
 	rig_poll(t);
-	assert_ptr_equal(tcp_table_find_listener(t->s, &local, &remote), any);
+	assert_ptr_equal(tcp_port_listener(t->s, &local, &remote), any);
 	tcp_close(any, t->now);
 	rig_end(t);
 }
@@ -278,13 +280,42 @@ TEST(reuseport_listeners_share_the_peers)
 	tcp_listen(y, 1, t->now);
 	for (uint16_t port = 1; port <= 1000; port++) {
 		struct endpoint remote = peer(9, port);
-		struct tcp *l = tcp_table_find_listener(t->s, &local, &remote);
-		assert_ptr_equal(l, tcp_table_find_listener(t->s, &local, &remote));
+		struct tcp *l = tcp_port_listener(t->s, &local, &remote);
+		assert_ptr_equal(l, tcp_port_listener(t->s, &local, &remote));
 		to_x += l == x;
 	}
 	assert_in_range(to_x, 400, 600);
 	tcp_close(x, t->now);
 	tcp_close(y, t->now);
+	rig_end(t);
+}
+
+static nsec time_lookups(struct rig *t, const struct tcp *l)
+{
+	struct endpoint local = *tcp_local(l), remote = peer(9, 80);
+	clock_t began = clock();
+
+	for (int i = 0; i < 10000; i++)
+		assert_ptr_equal(tcp_port_listener(t->s, &local, &remote), l);
+	return (clock() - began) * (SEC / CLOCKS_PER_SEC);
+}
+
+/* A scan over them would take a thousand times as long. */
+TEST(a_listener_is_found_as_fast_behind_20000_connections_of_its_port)
+{
+	enum { CONNECTIONS = 20000 };
+	struct rig *t = rig_in_state(TCPS_LISTEN);
+	struct tcp **x = calloc(CONNECTIONS, sizeof *x);
+	nsec alone = time_lookups(t, t->listener);
+
+	for (int i = 0; i < CONNECTIONS; i++) {
+		x[i] = sock(t, 0);
+		assert_int_equal(tcp_port_inherit(x[i], t->listener), 0);
+	}
+	assert_in_range(time_lookups(t, t->listener), 0, 20 * alone + 5 * MSEC);
+	for (int i = 0; i < CONNECTIONS; i++)
+		tcp_close(x[i], t->now);
+	free(x);
 	rig_end(t);
 }
 
@@ -307,6 +338,7 @@ int main(void)
 		cmocka_unit_test(connect_stays_away_from_ports_that_somebody_bound),
 		cmocka_unit_test(a_listener_on_the_address_is_nearer_than_one_on_any),
 		cmocka_unit_test(reuseport_listeners_share_the_peers),
+		cmocka_unit_test(a_listener_is_found_as_fast_behind_20000_connections_of_its_port),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
