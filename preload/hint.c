@@ -12,7 +12,10 @@
 
 enum { CHUNK = 1024, CHUNKS = 1024 }; /* the kernel's default fs.nr_open is 2^20 */
 
-/* Two words, so that a reader can see a mixture of two hints; hint_holds() sorts that out. */
+/*
+ * Two words. While the cookie changes `word` says that there is no hint, and a reader that sees
+ * `word` change looks again: the hints of two sockets are never mixed.
+ */
 struct entry {
 	_Atomic uint64_t cookie;
 	/* kind | lowered << 8 | lingers << 9 | more << 10 | v6 << 11 | table << 16 */
@@ -47,10 +50,16 @@ static void make_chunk(int fd)
 struct hint hint_get(int fd)
 {
 	struct entry *e = entry_of(fd);
-	uint32_t word = e ? atomic_load_explicit(&e->word, memory_order_acquire) : HINT_NONE;
+	uint32_t word, again = e ? atomic_load_explicit(&e->word, memory_order_acquire) : HINT_NONE;
+	uint64_t cookie;
 
-	if ((word & 0xff) == HINT_NONE)
-		return (struct hint){.kind = HINT_NONE};
+	do {
+		word = again;
+		if ((word & 0xff) == HINT_NONE)
+			return (struct hint){.kind = HINT_NONE};
+		cookie = atomic_load_explicit(&e->cookie, memory_order_acquire);
+		again = atomic_load_explicit(&e->word, memory_order_acquire);
+	} while (again != word);
 	return (struct hint){
 		.kind = (enum hint_kind)(word & 0xff),
 		.lowered = word >> 8 & 1,
@@ -58,7 +67,7 @@ struct hint hint_get(int fd)
 		.more = word >> 10 & 1,
 		.v6 = word >> 11 & 1,
 		.table = (uint8_t)(word >> 16),
-		.cookie = atomic_load_explicit(&e->cookie, memory_order_relaxed),
+		.cookie = cookie,
 	};
 }
 
@@ -69,7 +78,10 @@ void hint_set(int fd, struct hint h)
 	struct entry *e = entry_of(fd);
 	if (!e)
 		return;
-	atomic_store_explicit(&e->cookie, h.cookie, memory_order_relaxed);
+	if (atomic_load_explicit(&e->cookie, memory_order_relaxed) != h.cookie) {
+		atomic_store_explicit(&e->word, HINT_NONE, memory_order_relaxed);
+		atomic_store_explicit(&e->cookie, h.cookie, memory_order_release);
+	}
 	atomic_store_explicit(&e->word,
 		(uint32_t)h.kind | (uint32_t)h.lowered << 8 | (uint32_t)h.lingers << 9 |
 			(uint32_t)h.more << 10 | (uint32_t)h.v6 << 11 | (uint32_t)h.table << 16,

@@ -98,29 +98,62 @@ static void note_dgram(struct shim_sock *s)
 				.cookie = s->cookie});
 }
 
-bool shim_identify(int fd, struct shim_sock *s)
+/* What the hint and the table say, for an fd that is known to be the hint's socket. */
+static void from_hint(int fd, const struct hint *h, struct shim_sock *s)
 {
-	int saved_errno = errno;
+	*s = (struct shim_sock){.fd = fd,
+		.kind = SHIM_ENGAGED,
+		.cookie = h->cookie,
+		.family = h->v6 ? AF_INET6 : AF_INET,
+		.instance = h->table,
+		.dgram = h->kind == HINT_DGRAM};
+	instance_id(h->table, s->id);
+	shim_refresh(s);
+}
+
+/*
+ * The hint's place in the list of engines may have gone to another engine since. A slot found there
+ * proves that it has not, for no two sockets share a cookie; without one the socket's own word
+ * counts, which is the engine's name.
+ */
+static bool identify_by_hint(int fd, struct shim_sock *s)
+{
+	struct hint h = hint_get(fd);
+
+	if (h.kind < HINT_BOUND || raw_cookie(fd) != h.cookie)
+		return false;
+	from_hint(fd, &h, s);
+	return s->known;
+}
+
+static bool identify_by_name(int fd, struct shim_sock *s)
+{
 	struct sockaddr_un name;
 	socklen_t len = sizeof name;
 	const char *id;
-	bool ours = false;
 
 	*s = (struct shim_sock){.fd = fd, .family = AF_INET, .instance = -1};
 	int r = raw_getpeername(fd, &name, &len);
-	if (r == -ENOTCONN) {
-		ours = identify_fresh(s);
-	} else if (r == 0 && (id = instance_of(&name, len))) {
-		s->kind = SHIM_ENGAGED;
-		s->cookie = raw_cookie(fd);
-		s->instance = find_instance(id);
-		s->dgram = ipc_is_dgram_name(name.sun_path, len - offsetof(struct sockaddr_un, sun_path));
-		memcpy(s->id, id, sizeof s->id);
-		if (s->dgram)
-			note_dgram(s);
-		shim_refresh(s);
-		ours = true;
-	}
+	if (r == -ENOTCONN)
+		return identify_fresh(s);
+	if (r < 0 || !(id = instance_of(&name, len)))
+		return false;
+	s->kind = SHIM_ENGAGED;
+	s->cookie = raw_cookie(fd);
+	s->instance = find_instance(id);
+	s->dgram = ipc_is_dgram_name(name.sun_path, len - offsetof(struct sockaddr_un, sun_path));
+	memcpy(s->id, id, sizeof s->id);
+	if (s->dgram)
+		note_dgram(s);
+	shim_refresh(s);
+	return true;
+}
+
+bool shim_identify(int fd, struct shim_sock *s)
+{
+	int saved_errno = errno;
+	bool ours = identify_by_hint(fd, s) || identify_by_name(fd, s);
+
 	errno = saved_errno;
 	return ours;
 }
@@ -129,14 +162,7 @@ void shim_from_hint(int fd, struct shim_sock *s)
 {
 	struct hint h = hint_get(fd);
 
-	*s = (struct shim_sock){.fd = fd,
-		.kind = SHIM_ENGAGED,
-		.cookie = h.cookie,
-		.family = h.v6 ? AF_INET6 : AF_INET,
-		.instance = h.table,
-		.dgram = true};
-	instance_id(h.table, s->id);
-	shim_refresh(s);
+	from_hint(fd, &h, s);
 }
 
 int64_t shim_option(const struct shim_sock *s, enum ipc_option o)

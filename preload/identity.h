@@ -1,6 +1,6 @@
 /*
  * Is this fd ours, and what does everybody know about it? Asked by control calls; it costs one
- * system call for a foreign fd, two for one of ours.
+ * system call for a foreign fd and for one of ours whose hint is good, two or three for others.
  */
 #ifndef TEECEE_PRELOAD_IDENTITY_H
 #define TEECEE_PRELOAD_IDENTITY_H
