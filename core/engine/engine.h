@@ -112,8 +112,9 @@ struct engine {
 	struct list clients;
 	struct list socks;
 	struct list due;       /* socks to be served in step 4 */
-	struct list dirty;     /* socks whose slot is behind */
-	struct list unsettled; /* socks with unacknowledged bytes: ACKs alone age their slot */
+	struct list dirty;     /* socks whose slot is to be looked at, at the end of the turn */
+	struct list aging;     /* socks whose slot is behind, or may be (table.c); oldest first */
+	unsigned nbehind;      /* of these, those whose slot is */
 	struct list lingering; /* socks shut both ways, FIN unacknowledged: did the program close? */
 	struct list selfs;     /* accepted connections on their way through our own data name */
 	struct list starved;   /* listeners that wait for a free fd */
@@ -191,6 +192,9 @@ bool table_claim(
 	struct engine *e, struct sock *s, uint64_t cookie, const struct ipc_sock_info *first);
 struct sock *table_sock(const struct engine *e, uint64_t cookie);
 void table_flush(struct engine *e);
+
+/* When table_flush has work without any event; NSEC_NEVER: none. */
+nsec table_deadline(const struct engine *e);
 
 /* The slot, now. */
 void table_write(struct engine *e, struct sock *s);

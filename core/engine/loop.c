@@ -63,6 +63,7 @@ static nsec next_deadline(const struct engine *e)
 	at = nsec_min(nsec_min(at, e->linger_at), watch_deadline(e));
 
 	at = nsec_min(nsec_min(at, e->leave_at), resolver_deadline(e));
+	at = nsec_min(at, table_deadline(e));
 	if (!list_empty(&e->due))
 		return 0;
 	if (e->data_paused || !list_empty(&e->starved))

@@ -39,7 +39,7 @@ struct sock *sock_new(struct engine *e, int fd)
 	s->in_hand_fd = -1;
 	list_init(&s->due_link);
 	list_init(&s->dirty_link);
-	list_init(&s->unsettled_link);
+	list_init(&s->aging_link);
 	list_init(&s->linger_link);
 	list_init(&s->starved_link);
 	list_init(&s->unread_link);

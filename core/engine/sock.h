@@ -76,7 +76,9 @@ enum sock_recv { RECV_OPEN, RECV_DISCARD, RECV_SHUT };
 struct sock {
 	struct source src;
 	struct list link; /* engine.socks, then engine.dead */
-	struct list due_link, dirty_link, unsettled_link, linger_link;
+	struct list due_link, dirty_link, aging_link, linger_link;
+	nsec aging_since; /* its slot was right then; if in engine.aging */
+	bool behind;      /* and is not any more */
 	struct list starved_link; /* in engine.starved, or engine.blocked */
 	struct list unread_link;  /* forwarded bytes are to be consumed soon: engine.unread */
 	nsec unread_at;           /* since when */

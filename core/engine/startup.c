@@ -48,7 +48,7 @@ void engine_init(struct engine *e, const struct settings *settings)
 	e->pid = getpid();
 	e->epoll = e->table_fd = -1;
 	e->control.fd = e->data.fd = e->dgrams.fd = e->link.fd = e->signals.fd = -1;
-	struct list *lists[] = {&e->clients, &e->socks, &e->due, &e->dirty, &e->unsettled,
+	struct list *lists[] = {&e->clients, &e->socks, &e->due, &e->dirty, &e->aging,
 		&e->lingering, &e->selfs, &e->starved, &e->unread, &e->blocked,
 		&e->dead};
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)

@@ -4,9 +4,11 @@
  * after it.
  *
  * WHEN A SLOT IS WRITTEN. At once before anything the program can notice and then ask about
- * (connected, failed, accepted, closed); at the end of the turn for everything else. A slot also
- * goes stale without any event, by ACKs alone, and programs wait for SIOCOUTQ to become 0: socks
- * with unacknowledged bytes stay in `unsettled`, of which every turn writes a few.
+ * (connected, failed, accepted, closed). At the end of the turn when its state has changed, or
+ * SIOCOUTQ has: programs wait for 0. The other numbers change with every segment and are rarely
+ * asked for: they may be AGE_MAX old. While bytes are unacknowledged, retransmissions change them
+ * without an event: such a slot is written again when a turn finds it that old, but for that alone
+ * the engine does not wake up.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +26,9 @@
 #include "core/engine/sock.h"
 #include "core/engine/tcp_info.h"
 
-enum { UNSETTLED_PER_TURN = 64 };
+#define AGE_MAX (1 * MSEC)
+
+enum { AGED_PER_TURN = 64 };
 
 /*
  * Sets for twice as many sockets: eight ways at half load run over once in fifty sets, at a tenth
@@ -131,6 +135,21 @@ bool table_claim(
 	return true;
 }
 
+static void leave_aging(struct engine *e, struct sock *s)
+{
+	list_remove(&s->aging_link);
+	e->nbehind -= s->behind;
+	s->behind = false;
+}
+
+static void begin_aging(struct engine *e, struct sock *s)
+{
+	if (!list_empty(&s->aging_link))
+		return;
+	s->aging_since = e->now;
+	list_append(&e->aging, &s->aging_link);
+}
+
 void table_write(struct engine *e, struct sock *s)
 {
 	struct ipc_sock_info *info;
@@ -160,9 +179,9 @@ void table_write(struct engine *e, struct sock *s)
 	if (s->dgram)
 		dgram_fill(s, info);
 	ipc_slot_end(s->slot);
-	list_remove(&s->unsettled_link);
+	leave_aging(e, s);
 	if (s->tcp && info->unsent > 0)
-		list_append(&e->unsettled, &s->unsettled_link);
+		begin_aging(e, s);
 }
 
 static bool serves_loopback(const struct endpoint *local)
@@ -202,7 +221,7 @@ void table_release(struct engine *e, struct sock *s, int error)
 	struct ipc_sock_info *info;
 
 	list_remove(&s->dirty_link);
-	list_remove(&s->unsettled_link);
+	leave_aging(e, s);
 	if (!s->slot)
 		return;
 	e->by_slot[s->slot - e->table->slot] = NULL;
@@ -216,13 +235,48 @@ void table_release(struct engine *e, struct sock *s, int error)
 	s->slot = NULL;
 }
 
+/* What cannot wait of a dirty sock is written, the rest ages. */
+static void refresh(struct engine *e, struct sock *s)
+{
+	const struct ipc_sock_info *info = s->slot ? &s->slot->info : NULL;
+
+	list_remove(&s->dirty_link);
+	if (!info)
+		return;
+	if (!s->tcp || info->tcp_state != tcp_info_state(tcp_state(s->tcp))) {
+		table_write(e, s);
+		return;
+	}
+	if (info->unsent != tcp_send_queued(s->tcp)) {
+		ipc_slot_begin(s->slot)->unsent = tcp_send_queued(s->tcp);
+		ipc_slot_end(s->slot);
+	}
+	begin_aging(e, s);
+	e->nbehind += !s->behind;
+	s->behind = true;
+}
+
+static struct sock *oldest(const struct engine *e)
+{
+	struct list *first = list_first(&e->aging);
+
+	return first ? LIST_ENTRY(first, struct sock, aging_link) : NULL;
+}
+
 void table_flush(struct engine *e)
 {
-	LIST_FOR_EACH (dirty, &e->dirty)
-		table_write(e, LIST_ENTRY(dirty, struct sock, dirty_link));
-	for (unsigned i = 0; i < UNSETTLED_PER_TURN && !list_empty(&e->unsettled); i++) {
-		struct sock *s = LIST_ENTRY(list_first(&e->unsettled), struct sock, unsettled_link);
+	struct sock *s;
 
-		table_write(e, s); /* goes to the end, or leaves */
+	LIST_FOR_EACH (dirty, &e->dirty)
+		refresh(e, LIST_ENTRY(dirty, struct sock, dirty_link));
+	for (unsigned i = 0; i < AGED_PER_TURN && (s = oldest(e)); i++) {
+		if (e->now - s->aging_since < AGE_MAX)
+			break;
+		table_write(e, s); /* leaves, or goes to the end */
 	}
+}
+
+nsec table_deadline(const struct engine *e)
+{
+	return e->nbehind > 0 ? oldest(e)->aging_since + AGE_MAX : NSEC_NEVER;
 }

@@ -145,6 +145,7 @@ enum tcp_event {
 	/* over (tcp_error says why, 0: in order); the owner has to close it */
 	TCP_EV_CLOSED = 0x40,
 	TCP_EV_URGENT = 0x80,    /* an urgent byte arrived (RFC 6093) */
+	TCP_EV_ACKED = 0x100,    /* all that was to be sent has been, and is acknowledged */
 };
 
 /* The next socket with news: its events are moved to *events and cleared. NULL: no more. */

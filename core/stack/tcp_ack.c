@@ -22,8 +22,10 @@ static void free_sent_data(struct tcp *t)
 	ring_consume(&t->snd.ring, bytes);
 	t->snd.una_data = seq_add(t->snd.una_data, bytes);
 	t->stats.bytes_acked += bytes;
-	if (t->snd.ring.len == 0)
+	if (t->snd.ring.len == 0) {
 		ring_release(t->stack, &t->snd.ring);
+		tcp_event(t, TCP_EV_ACKED);
+	}
 	if (t->snd.blocked && bytes > 0) {
 		t->snd.blocked = false;
 		tcp_event(t, TCP_EV_WRITE);
