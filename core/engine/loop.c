@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <net/if.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -90,6 +91,7 @@ static int spin_for_events(struct engine *e, struct epoll_event *events, nsec un
 	int n = 0;
 
 	while (n == 0 && e->now < until) {
+		sched_yield(); /* to a program that could run here instead */
 		n = epoll_wait(e->epoll, events, EVENTS_PER_TURN, 0);
 		e->now = host_clock();
 		if (n == 0 && !spin_goes_on(&e->spin, e->now))

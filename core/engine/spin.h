@@ -5,7 +5,8 @@
  * It spins only while that pays: two waits in a row that ended within `max` turn it on, one spin
  * that found nothing turns it off. It never spins on a machine with one CPU, and when a turn of
  * the spin took much longer than a system call, somebody else wanted the CPU (or the hypervisor
- * did): then it lets be for a time that doubles from 1 ms to 1 s.
+ * did): then it lets be for a time that doubles from 1 ms to 1 s. Between two looks it offers the CPU
+ * (sched_yield) to whoever waits for it.
  *
  * An idle engine waits long, so it does not spin: it uses no CPU.
  */
