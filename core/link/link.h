@@ -60,8 +60,8 @@ struct link_ops {
 
 	/*
 	 * Both or neither. When the link itself has something to do, NSEC_NEVER: nothing; and that
-	 * work. After it recv may have frames although fd is silent. Only wrappers that hold frames
-	 * back need it.
+	 * work. After it recv may have frames although fd is silent. Only links that hold frames
+	 * need it.
 	 */
 	nsec (*deadline)(const struct link *l);
 	void (*poll)(struct link *l, nsec now);

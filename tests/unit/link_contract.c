@@ -123,6 +123,33 @@ static void frames_to_our_mac_arrive_whole(void **state)
 	b->ops->close(b);
 }
 
+static bool tells_of_a_frame(struct link *l)
+{
+	struct pollfd p = {.fd = l->ops->fd(l), .events = POLLIN};
+
+	return (l->ops->deadline && l->ops->deadline(l) <= 0) || poll(&p, 1, WAIT_MS) == 1;
+}
+
+/* Whoever stops after any frame, as a budget makes one do, is told of the next. */
+static void a_waiting_frame_is_told_of_after_every_other(void **state)
+{
+	enum { FRAMES = 40, BIG = 17 };
+	struct link *a = open_or_fail("va", &own_a), *b = open_or_fail("vb", &own_b);
+	struct rx_frame f;
+
+	for (size_t i = 0; i < FRAMES; i++)
+		assert_int_equal(send_body(a, &own_b, &own_a, i == BIG ? 1500 : 100 + i), 0);
+	for (size_t i = 0; i < FRAMES;) {
+		assert_true(tells_of_a_frame(b));
+		if (b->ops->recv(b, &f, 7) != 1 || get_be16(f.data + 12) != ETHERTYPE_TEST)
+			continue;
+		assert_int_equal(f.len, ETH_HDR_LEN + (i == BIG ? 1500 : 100 + i));
+		i++;
+	}
+	a->ops->close(a);
+	b->ops->close(b);
+}
+
 static void broadcast_and_multicast_arrive(void **state)
 {
 	struct link *a = open_or_fail("va", &own_a), *b = open_or_fail("vb", &own_b);
@@ -277,6 +304,7 @@ int link_contract_run(link_open_fn *driver)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(frames_to_our_mac_arrive_whole),
+		cmocka_unit_test(a_waiting_frame_is_told_of_after_every_other),
 		cmocka_unit_test(broadcast_and_multicast_arrive),
 		cmocka_unit_test(frames_to_others_do_not_arrive),
 		cmocka_unit_test(our_own_frames_do_not_come_back),
