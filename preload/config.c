@@ -13,6 +13,7 @@
 #include "preload/attach.h"
 #include "preload/dgram.h"
 #include "preload/lock.h"
+#include "preload/process.h"
 #include "preload/real.h"
 
 enum { ENV_BYTES = 8192 };
@@ -87,6 +88,7 @@ static void init(void)
 	int saved_errno = errno;
 
 	real_init();
+	process_init();
 	lock_init(after_fork);
 	process = getpid();
 	config.uid = geteuid();

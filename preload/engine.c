@@ -29,6 +29,7 @@
 #include "preload/config.h"
 #include "preload/instance.h"
 #include "preload/lock.h"
+#include "preload/process.h"
 #include "preload/real.h"
 #include "preload/spawn.h"
 
@@ -40,8 +41,8 @@ enum {
 };
 
 static struct channel {
-	int fd; /* -1: none */
-	pid_t pid;
+	int fd;         /* -1: none */
+	uint64_t owner; /* process_number() of who opened it */
 	uint64_t cookie;
 	struct engine_link link;
 } channel = {.fd = -1};
@@ -61,7 +62,7 @@ static bool is_open(const struct channel *c)
 
 static bool is_ours(const struct channel *c)
 {
-	return c->pid == getpid() && is_open(c);
+	return c->owner == process_number() && is_open(c);
 }
 
 static void drop_locked(void)
@@ -162,7 +163,7 @@ static int take_welcome(
 
 	if (instance < 0)
 		return instance;
-	c->pid = getpid();
+	c->owner = process_number();
 	c->cookie = raw_cookie(c->fd);
 	c->link = (struct engine_link){.instance = instance, .mtu = w->mtu, .address = w->address};
 	memcpy(c->link.id, w->instance, sizeof c->link.id);
