@@ -4,6 +4,10 @@
  * same numbers: so the channel is known by its SO_COOKIE, and asked for it before every use. It is
  * moved to a high number, out of the way of programs that count on the lowest free ones.
  *
+ * Its users take no lock, they look at a copy of what is known about it. So nothing closes it but
+ * its successor, which takes its number: who has asked for the cookie and then sends may meet the
+ * next channel, to which the message means nothing, but no file of the program's.
+ *
  * Threads that need it at the same moment each open one; the first to finish wins, the others close
  * theirs. So no lock is held while an engine starts, and Ctrl-C works meanwhile. Two engines
  * started at once agree among themselves, by who binds the name.
@@ -14,9 +18,11 @@
  */
 #include "preload/engine.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -40,19 +46,72 @@ enum {
 	FD_HIGH = 1024 - 16,       /* the channel's fd is this or above, if the limit allows */
 };
 
-static struct channel {
-	int fd;         /* -1: none */
+struct channel {
+	int fd;         /* -1: none yet */
+	bool lost;      /* of no use any more; its number waits for the next one */
 	uint64_t owner; /* process_number() of who opened it */
 	uint64_t cookie;
 	struct engine_link link;
-} channel = {.fd = -1};
+};
+
+enum { CHANNEL_WORDS = sizeof(struct channel) / sizeof(uint64_t) };
+
+static union {
+	struct channel channel;
+	uint64_t word[CHANNEL_WORDS];
+} known = {.channel = {.fd = -1}};
+
+static_assert(sizeof known == sizeof(struct channel), "whole words");
+
+static _Atomic uint32_t known_gen; /* odd: `known` is being written, by the holder of the lock */
 
 static uint8_t token[IPC_TOKEN_LEN]; /* outlives the channel: a dropped uid has no other proof */
 static char last_text[IPC_TEXT_LEN]; /* what the person was told; twice the same is noise */
 
+/* The lock is held. */
+static void channel_write(const struct channel *c)
+{
+	uint64_t word[CHANNEL_WORDS];
+	uint32_t gen = atomic_load_explicit(&known_gen, memory_order_relaxed);
+
+	memcpy(word, c, sizeof word);
+	atomic_store_explicit(&known_gen, gen + 1, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release);
+	for (int i = 0; i < CHANNEL_WORDS; i++)
+		__atomic_store_n(&known.word[i], word[i], __ATOMIC_RELAXED);
+	atomic_store_explicit(&known_gen, gen + 2, memory_order_release);
+}
+
+/* False: somebody was writing. */
+static bool channel_look(struct channel *out)
+{
+	uint64_t word[CHANNEL_WORDS];
+	uint32_t gen = atomic_load_explicit(&known_gen, memory_order_acquire);
+
+	for (int i = 0; i < CHANNEL_WORDS; i++)
+		word[i] = __atomic_load_n(&known.word[i], __ATOMIC_RELAXED);
+	atomic_thread_fence(memory_order_acquire);
+	if ((gen & 1) || atomic_load_explicit(&known_gen, memory_order_relaxed) != gen)
+		return false;
+	memcpy(out, word, sizeof *out);
+	return true;
+}
+
+static void channel_read(struct channel *out)
+{
+	sigset_t saved;
+
+	if (channel_look(out))
+		return;
+	lock_take(&saved);
+	*out = known.channel;
+	lock_give(&saved);
+}
+
 static bool is_open(const struct channel *c)
 {
-	const struct ipc_table *t = c->fd >= 0 ? instance_table((unsigned)c->link.instance) : NULL;
+	const struct ipc_table *t =
+		c->fd >= 0 && !c->lost ? instance_table((unsigned)c->link.instance) : NULL;
 
 	/* Killed this moment, it still seems to listen. */
 	if (!t || !ipc_table_is_alive(t))
@@ -65,11 +124,22 @@ static bool is_ours(const struct channel *c)
 	return c->owner == process_number() && is_open(c);
 }
 
-static void drop_locked(void)
+static void lose_locked(void)
 {
-	if (channel.fd >= 0 && raw_cookie(channel.fd) == channel.cookie)
-		raw_close(channel.fd);
-	channel.fd = -1;
+	struct channel c = known.channel;
+
+	c.lost = true;
+	channel_write(&c);
+}
+
+static void channel_lose(uint64_t cookie)
+{
+	sigset_t saved;
+
+	lock_take(&saved);
+	if (known.channel.cookie == cookie)
+		lose_locked();
+	lock_give(&saved);
 }
 
 void engine_lost(int instance)
@@ -77,36 +147,46 @@ void engine_lost(int instance)
 	sigset_t saved;
 
 	lock_take(&saved);
-	if (channel.link.instance == instance)
-		drop_locked();
+	if (known.channel.link.instance == instance)
+		lose_locked();
 	lock_give(&saved);
 }
 
 static bool channel_get(struct engine_link *out)
 {
-	sigset_t saved;
+	struct channel c;
 
-	lock_take(&saved);
-	bool ours = is_ours(&channel);
-	if (ours)
-		*out = channel.link;
-	lock_give(&saved);
-	return ours;
+	channel_read(&c);
+	if (!is_ours(&c))
+		return false;
+	*out = c.link;
+	return true;
+}
+
+/* The lock is held. Puts the new one where the old one was, if the program has left it there. */
+static void replace_locked(struct channel *fresh)
+{
+	const struct channel *old = &known.channel;
+
+	if (old->fd >= 0 && raw_cookie(old->fd) == old->cookie &&
+		syscall(SYS_dup3, fresh->fd, old->fd, O_CLOEXEC) >= 0) {
+		raw_close(fresh->fd);
+		fresh->fd = old->fd;
+	}
+	channel_write(fresh);
 }
 
 /* Keeps `fresh` as the channel unless another thread was faster. */
-static void channel_keep(const struct channel *fresh)
+static void channel_keep(struct channel *fresh)
 {
 	sigset_t saved;
 
 	lock_take(&saved);
 	memcpy(token, fresh->link.token, sizeof token);
-	if (is_ours(&channel)) {
+	if (is_ours(&known.channel))
 		raw_close(fresh->fd);
-	} else {
-		drop_locked();
-		channel = *fresh;
-	}
+	else
+		replace_locked(fresh);
 	lock_give(&saved);
 }
 
@@ -316,24 +396,19 @@ int engine_get(bool may_start, struct engine_link *out)
 /* `any`: over the channel of the process we were forked from as well. */
 static ssize_t send_option(bool any, int instance, const struct ipc_setopt *m)
 {
-	sigset_t saved;
-	ssize_t n = -ENOTCONN;
+	struct channel c;
 
-	lock_take(&saved);
-	if (channel.link.instance == instance && (any ? is_open(&channel) : is_ours(&channel))) {
-		n = raw_send(channel.fd, m, sizeof *m);
-		if (n < 0 && n != -EAGAIN)
-			drop_locked();
-	}
-	lock_give(&saved);
+	channel_read(&c);
+	if (c.link.instance != instance || !(any ? is_open(&c) : is_ours(&c)))
+		return -ENOTCONN;
+	ssize_t n = raw_send(c.fd, m, sizeof *m);
+	if (n < 0 && n != -EAGAIN)
+		channel_lose(c.cookie);
 	return n;
 }
 
-/*
- * sendmsg by the bare system call: the lock is held, so it must be neither ours nor a cancellation
- * point.
- */
-static ssize_t pass_locked(const void *data, size_t len, int fd)
+/* sendmsg by the bare system call: it must be neither ours nor a cancellation point. */
+static ssize_t pass(const void *data, size_t len, int fd)
 {
 	union {
 		struct cmsghdr align;
@@ -344,34 +419,33 @@ static ssize_t pass_locked(const void *data, size_t len, int fd)
 		.msg_iovlen = 1,
 		.msg_control = &control,
 		.msg_controllen = sizeof control};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	struct cmsghdr *head = CMSG_FIRSTHDR(&m);
+	struct channel c;
 
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof fd);
-	memcpy(CMSG_DATA(c), &fd, sizeof fd);
-	if (!is_ours(&channel))
+	head->cmsg_level = SOL_SOCKET;
+	head->cmsg_type = SCM_RIGHTS;
+	head->cmsg_len = CMSG_LEN(sizeof fd);
+	memcpy(CMSG_DATA(head), &fd, sizeof fd);
+	channel_read(&c);
+	if (!is_ours(&c))
 		return -ENOTCONN;
-	long n = syscall(SYS_sendmsg, channel.fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (n >= 0)
-		return n;
-	if (errno != EAGAIN && errno != ETOOMANYREFS)
-		drop_locked();
-	return errno == ETOOMANYREFS ? -EAGAIN : -errno;
+	int n = raw_result(syscall(SYS_sendmsg, c.fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL));
+	if (n == -ETOOMANYREFS)
+		return -EAGAIN;
+	if (n < 0 && n != -EAGAIN)
+		channel_lose(c.cookie);
+	return n;
 }
 
 int engine_pass(const void *data, size_t len, int fd)
 {
 	struct engine_link link;
-	sigset_t saved;
 
 	for (int tries = 0; tries < 10000; tries++) {
 		int r = engine_get(true, &link);
 		if (r < 0)
 			return r;
-		lock_take(&saved);
-		ssize_t n = pass_locked(data, len, fd);
-		lock_give(&saved);
+		ssize_t n = pass(data, len, fd);
 		if (n == (ssize_t)len)
 			return 0;
 		if (n == -EAGAIN)
