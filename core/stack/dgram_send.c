@@ -120,6 +120,12 @@ static csum_acc sum_data(csum_acc acc, const struct tx_frame *f)
 	return csum_add(acc, (const uint8_t *)b->iov_base + 1, b->iov_len - 1);
 }
 
+/* A datagram in one piece is summed up by the link, or by the NIC; fragments' sum is ours. */
+static bool is_summed_by_link(const struct dgram *d, const struct sending *x)
+{
+	return IPV4_HDR_LEN + UDP_HDR_LEN + x->len <= d->stack->config.mtu;
+}
+
 static int build_udp(struct dgram *d, struct sending *x)
 {
 	struct udp_hdr h = {
@@ -133,8 +139,15 @@ static int build_udp(struct dgram *d, struct sending *x)
 	if (d->option[DGRAM_OPT_NO_CHECK])
 		return 0;
 	csum_acc acc = csum_pseudo(&x->meta.src, &x->meta.dst, IP_PROTO_UDP, h.len);
-	uint16_t sum = csum_finish(sum_data(csum_add(acc, head, UDP_HDR_LEN), &x->frame));
-	h.csum = sum ? sum : 0xffff; /* RFC 768: zero means none */
+	if (is_summed_by_link(d, x)) {
+		x->frame.l4_from_end = UDP_HDR_LEN;
+		x->frame.csum_offset = UDP_CSUM_OFFSET;
+		x->frame.csum = FRAME_CSUM_PARTIAL;
+		h.csum = csum_fold(acc);
+	} else {
+		uint16_t sum = csum_finish(sum_data(csum_add(acc, head, UDP_HDR_LEN), &x->frame));
+		h.csum = sum ? sum : 0xffff; /* RFC 768: zero means none */
+	}
 	udp_hdr_emit(head, &h);
 	return 0;
 }

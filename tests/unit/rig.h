@@ -121,6 +121,15 @@ __attribute__((weak)) void tcp_icmp_error(struct stack *s, const struct ip_error
 
 /* --- the rig --- */
 
+/* What a link does for a datagram in one piece. */
+static inline void rig_sum_udp(struct rig_frame *out, size_t l4_at)
+{
+	uint16_t sum = csum_finish(csum_add(0, out->data + l4_at, out->len - l4_at));
+
+	put_be16(out->data + l4_at + UDP_CSUM_OFFSET, sum ? sum : 0xffff);
+	out->csum = FRAME_CSUM_UNVERIFIED;
+}
+
 static inline int rig_emit(void *ctx, const struct tx_frame *f, nsec now)
 {
 	struct rig *t = ctx;
@@ -140,6 +149,8 @@ static inline int rig_emit(void *ctx, const struct tx_frame *f, nsec now)
 		memcpy(out->data + at, f->payload[i].iov_base, f->payload[i].iov_len);
 		at += f->payload[i].iov_len;
 	}
+	if (f->csum == FRAME_CSUM_PARTIAL && f->csum_offset == UDP_CSUM_OFFSET)
+		rig_sum_udp(out, head - f->l4_from_end);
 	return 0;
 }
 
