@@ -82,12 +82,17 @@ void dgram_drop(struct engine *e, struct sock *s)
 
 /* --- network to program --- */
 
-static int64_t wall_time(const struct engine *e, nsec at)
+/* What the engine's clock is behind the wall's; read once a turn. */
+static int64_t wall_time(struct engine *e, nsec at)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_REALTIME, &t);
-	return t.tv_sec * SEC + t.tv_nsec - (e->now - at);
+	if (e->wall_at != e->now) {
+		clock_gettime(CLOCK_REALTIME, &t);
+		e->wall_offset = t.tv_sec * SEC + t.tv_nsec - e->now;
+		e->wall_at = e->now;
+	}
+	return at + e->wall_offset;
 }
 
 enum handed { HANDED, HANDED_FULL, HANDED_NOWHERE };
@@ -127,7 +132,7 @@ static bool hand_error(struct engine *e, struct sock *s)
 	return true;
 }
 
-static bool hand_datagram(struct engine *e, struct sock *s, const struct dgram_in *in)
+static enum handed hand_datagram(struct engine *e, struct sock *s, const struct dgram_in *in)
 {
 	struct ipc_dgram h = ipc_dgram(e->instance, IPC_DGRAM_DATA, in->len);
 
@@ -136,10 +141,21 @@ static bool hand_datagram(struct engine *e, struct sock *s, const struct dgram_i
 	h.local = in->to;
 	h.ttl = in->ttl;
 	h.tos = in->tos;
-	if (hand_over(s, &h, in->data, in->len) == HANDED_FULL)
+	return hand_over(s, &h, in->data, in->len);
+}
+
+bool dgram_hand_over(void *ctx, struct dgram *d, void *user, const struct dgram_in *in)
+{
+	struct engine *e = ctx;
+	struct sock *s = user;
+
+	/* Behind an error that waits, or a lookup's: the queue is the place. */
+	if (!s || s->state != ST_DGRAM || s->out_armed)
 		return false;
-	dgram_pop(s->dgram);
-	return true;
+	if (hand_datagram(e, s, in) != HANDED_FULL)
+		return true;
+	sock_want_out(e, s, true);
+	return false;
 }
 
 /* Errors first: they are about what was sent before, and few. */
@@ -151,8 +167,11 @@ static void pump(struct engine *e, struct sock *s)
 
 	while (room && (!s->dgram_told || dgram_peek_error(s->dgram, &error)))
 		room = hand_error(e, s);
-	while (room && dgram_peek(s->dgram, &in))
-		room = hand_datagram(e, s, &in);
+	while (room && dgram_peek(s->dgram, &in)) {
+		room = hand_datagram(e, s, &in) != HANDED_FULL;
+		if (room)
+			dgram_pop(s->dgram);
+	}
 	sock_want_out(e, s, !room);
 }
 

@@ -19,6 +19,9 @@ void dgram_serve(struct engine *e, struct sock *s, uint32_t events);
 /* Acts on the stack's events of every datagram socket; whether there was one. */
 bool dgram_run_events(struct engine *e);
 
+/* stack_ops.deliver_dgram, with the engine as ctx. */
+bool dgram_hand_over(void *ctx, struct dgram *d, void *user, const struct dgram_in *in);
+
 /* Those that met a full link are served again. */
 void dgram_retry(struct engine *e);
 

@@ -125,6 +125,8 @@ struct engine {
 	uint64_t raised, raised_max; /* programs' ends that hold more (pump_recv.c); and the bytes for that */
 
 	nsec now;
+	nsec wall_at;        /* for which `now` the next was found */
+	int64_t wall_offset; /* CLOCK_REALTIME less `now` */
 	struct spin spin;
 	nsec idle_since; /* NSEC_NEVER: busy */
 	nsec linger_at;  /* next look at `lingering` */

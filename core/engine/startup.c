@@ -17,6 +17,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "core/engine/dgram.h"
 #include "core/engine/resolver.h"
 #include "core/engine/sock.h"
 #include "core/engine/watch.h"
@@ -153,6 +154,7 @@ static int open_host(struct engine *e, char error[static IPC_TEXT_LEN])
 
 	engine_host_config(&e->settings, &config);
 	config.ops.deliver = pump_deliver;
+	config.ops.deliver_dgram = dgram_hand_over;
 	config.ops.trace_state = watch_state;
 	config.ctx = e;
 	e->now = host_clock();

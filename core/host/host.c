@@ -81,6 +81,13 @@ static size_t deliver(void *ctx, struct tcp *t, void *user, const uint8_t *data,
 	return h->config.ops.deliver(h->config.ctx, t, user, data, len);
 }
 
+static bool deliver_dgram(void *ctx, struct dgram *d, void *user, const struct dgram_in *in)
+{
+	struct host *h = ctx;
+
+	return h->config.ops.deliver_dgram(h->config.ctx, d, user, in);
+}
+
 static void trace_state(void *ctx, const struct tcp *t, int from, int to, nsec now)
 {
 	struct host *h = ctx;
@@ -126,6 +133,7 @@ static int open_stack(struct host *h, char error[static HOST_ERROR_LEN], nsec no
 	struct stack_ops ops = {
 		.emit = emit,
 		.deliver = h->config.ops.deliver ? deliver : NULL,
+		.deliver_dgram = h->config.ops.deliver_dgram ? deliver_dgram : NULL,
 		.trace_state = h->config.ops.trace_state ? trace_state : NULL,
 	};
 

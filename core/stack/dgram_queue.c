@@ -54,10 +54,23 @@ static struct waiting *oldest(const struct list *queue)
 	return first ? LIST_ENTRY(first, struct waiting, link) : NULL;
 }
 
+static bool hand_over(struct dgram *d, const struct dgram_in *in)
+{
+	const struct stack *s = d->stack;
+
+	return s->ops.deliver_dgram && list_empty(&d->queue) &&
+	       s->ops.deliver_dgram(s->ctx, d, d->user, in);
+}
+
 void dgram_deliver(struct dgram *d, const struct dgram_in *in)
 {
 	struct waiting *w = NULL;
 
+	if (hand_over(d, in)) {
+		if (d->kind == DGRAM_UDP)
+			COUNT(d->stack, UdpInDatagrams);
+		return;
+	}
 	if (d->queued <= (size_t)d->option[DGRAM_OPT_RCVBUF])
 		w = waiting_new(d, in->data, in->len);
 	if (!w) {

@@ -35,6 +35,8 @@
 
 struct stack;
 struct tcp;
+struct dgram;
+struct dgram_in;
 
 struct stack_config {
 	struct macaddr mac;
@@ -65,6 +67,12 @@ struct stack_ops {
 	 * call the stack. NULL: everything goes through the ring.
 	 */
 	size_t (*deliver)(void *ctx, struct tcp *t, void *user, const uint8_t *data, size_t len);
+
+	/*
+	 * The same for a datagram and a socket in which none waits; false: it is queued. NULL: every
+	 * one is.
+	 */
+	bool (*deliver_dgram)(void *ctx, struct dgram *d, void *user, const struct dgram_in *in);
 
 	/*
 	 * A state change for whoever traces; NULL: nobody does. `t` is valid during the call only.

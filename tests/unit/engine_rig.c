@@ -4,6 +4,8 @@
 #include <sys/epoll.h>
 #include <sys/wait.h>
 
+#include "core/engine/dgram.h"
+
 #define MAC(n) ((struct macaddr){{2, 0, 0, 0, 0, (n)}})
 #define HOST(n) ipaddr_v4(0x0a000000 + (n))
 
@@ -96,7 +98,11 @@ static int data_listener(struct engine *e)
 
 struct engine_rig *engine_rig_new(void)
 {
-	static const struct stack_ops engine_ops = {.emit = emit_engine, .deliver = pump_deliver};
+	static const struct stack_ops engine_ops = {
+		.emit = emit_engine,
+		.deliver = pump_deliver,
+		.deliver_dgram = dgram_hand_over,
+	};
 	static const struct stack_ops peer_ops = {.emit = emit_peer};
 	struct engine_rig *r = calloc(1, sizeof(*r));
 	struct settings settings = {.iface = "rig", .ip_spec = "10.0.0.2/24", .idle_s = 30};
