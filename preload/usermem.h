@@ -1,7 +1,7 @@
 /*
  * Reads and writes memory that the program named in a call, so that a bad pointer is EFAULT, as it
- * is in a system call, and not a crash inside this library. The kernel does the copying
- * (process_vm_readv on ourselves).
+ * is in a system call, and not a crash inside this library. The kernel is made to touch it first, by
+ * system calls that change nothing: a seventh of the time of process_vm_readv on ourselves.
  */
 #ifndef TEECEE_PRELOAD_USERMEM_H
 #define TEECEE_PRELOAD_USERMEM_H

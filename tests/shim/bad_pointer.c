@@ -3,6 +3,42 @@
 
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+
+enum { PAGE = 65536 }; /* a multiple of everybody's */
+
+/* Two pages: one to use, and a hole or one that can only be read. */
+static char *two_pages(int second)
+{
+	char *p = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	memset(p, 0, 2 * PAGE);
+	mprotect(p + PAGE, PAGE, second);
+	return p;
+}
+
+/* Values that end with a page, that go on in the next, and that lie in it. */
+static void at_the_edge(const char *what, int fd, int second)
+{
+	char *next = two_pages(second) + PAGE;
+
+	puts(what);
+	for (int before = 5; before >= 0; before--) {
+		char *at = next - before;
+		socklen_t len = 4;
+		printf("%d before\n", before);
+		if (before >= 4)
+			memcpy(at, &(int){1}, 4);
+		say("setsockopt", setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, at, 4));
+		say("getsockopt", getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, at, &len));
+		say("getsockopt, length", getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){0}, (socklen_t *)at));
+	}
+	for (int before = 16; before >= 0; before -= 8) {
+		socklen_t len = 16;
+		say("getsockname", getsockname(fd, (struct sockaddr *)(next - before), &len));
+	}
+	munmap(next - PAGE, 2 * PAGE);
+}
 
 int main(int argc, char **argv)
 {
@@ -34,6 +70,8 @@ int main(int argc, char **argv)
 	say("FIONREAD", ioctl(fd[0], FIONREAD, wild));
 	say("SIOCOUTQ", ioctl(fd[0], SIOCOUTQ, wild));
 	say("nothing was lost", recv(fd[0], &v, 4, MSG_WAITALL));
+	at_the_edge("a hole", fd[0], PROT_NONE);
+	at_the_edge("read-only", fd[0], PROT_READ);
 	close_pair(fd);
 	return 0;
 }
