@@ -38,6 +38,7 @@
 #include "preload/process.h"
 #include "preload/real.h"
 #include "preload/spawn.h"
+#include "preload/words.h"
 
 enum {
 	STARTS_MAX = 3,            /* engines started for one call before giving up */
@@ -56,13 +57,14 @@ struct channel {
 
 enum { CHANNEL_WORDS = sizeof(struct channel) / sizeof(uint64_t) };
 
-static union {
+union channel_words {
 	struct channel channel;
 	uint64_t word[CHANNEL_WORDS];
-} known = {.channel = {.fd = -1}};
+};
 
-static_assert(sizeof known == sizeof(struct channel), "whole words");
+static_assert(sizeof(union channel_words) == sizeof(struct channel), "whole words");
 
+static union channel_words known = {.channel = {.fd = -1}};
 static _Atomic uint32_t known_gen; /* odd: `known` is being written, by the holder of the lock */
 
 static uint8_t token[IPC_TOKEN_LEN]; /* outlives the channel: a dropped uid has no other proof */
@@ -71,29 +73,26 @@ static char last_text[IPC_TEXT_LEN]; /* what the person was told; twice the same
 /* The lock is held. */
 static void channel_write(const struct channel *c)
 {
-	uint64_t word[CHANNEL_WORDS];
+	union channel_words own = {.channel = *c};
 	uint32_t gen = atomic_load_explicit(&known_gen, memory_order_relaxed);
 
-	memcpy(word, c, sizeof word);
 	atomic_store_explicit(&known_gen, gen + 1, memory_order_relaxed);
 	atomic_thread_fence(memory_order_release);
-	for (int i = 0; i < CHANNEL_WORDS; i++)
-		__atomic_store_n(&known.word[i], word[i], __ATOMIC_RELAXED);
+	words_store(known.word, own.word, CHANNEL_WORDS);
 	atomic_store_explicit(&known_gen, gen + 2, memory_order_release);
 }
 
 /* False: somebody was writing. */
 static bool channel_look(struct channel *out)
 {
-	uint64_t word[CHANNEL_WORDS];
+	union channel_words own;
 	uint32_t gen = atomic_load_explicit(&known_gen, memory_order_acquire);
 
-	for (int i = 0; i < CHANNEL_WORDS; i++)
-		word[i] = __atomic_load_n(&known.word[i], __ATOMIC_RELAXED);
+	words_load(own.word, known.word, CHANNEL_WORDS);
 	atomic_thread_fence(memory_order_acquire);
 	if ((gen & 1) || atomic_load_explicit(&known_gen, memory_order_relaxed) != gen)
 		return false;
-	memcpy(out, word, sizeof *out);
+	*out = own.channel;
 	return true;
 }
 
