@@ -27,6 +27,7 @@ struct fresh fresh_initial(int fd, uint64_t cookie, uint16_t family);
 /* 0 or -ENOMEM. */
 int fresh_add(const struct fresh *f);
 
+/* False: none, and `out` is as it was. */
 bool fresh_get(uint64_t cookie, struct fresh *out);
 void fresh_set_option(uint64_t cookie, enum ipc_option o, int64_t value);
 void fresh_set_duplicated(uint64_t cookie);
