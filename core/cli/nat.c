@@ -165,86 +165,72 @@ static bool fits(const struct nat *n, const struct nat_options *o)
 	return !o->has_user || n->user == o->user;
 }
 
-static int up(int argc, char **argv)
+static int up(const struct nat_options *o, struct nat *n)
 {
 	char error[NAT_ERROR_LEN];
-	struct nat_options o;
-	struct nat n;
 
-	if (!parse_options(&o, argc, argv))
-		return EXIT_OURS;
-	nat_look(&n);
-	if (n.has_device && !n.is_ours)
+	if (n->has_device && !n->is_ours)
 		return refuse_foreign();
-	if (n.is_ours && !fits(&n, &o)) {
+	if (n->is_ours && !fits(n, o)) {
 		log_line("nat: it is up with another subnet or user: teecee nat down first");
 		return EXIT_OURS;
 	}
-	if (!n.is_ours) {
-		n.user = o.user;
-		if (!find_subnet(&n.subnet, &o))
+	if (!n->is_ours) {
+		n->user = o->user;
+		if (!find_subnet(&n->subnet, o))
 			return EXIT_OURS;
-		if (forwarding_list(n.forwarded) < 0) {
+		if (forwarding_list(n->forwarded) < 0) {
 			log_line("nat: cannot tell which interfaces forward now");
 			return EXIT_OURS;
 		}
 	}
-	if (nat_make(&n, error) < 0) {
+	if (nat_make(n, error) < 0) {
 		log_line("nat: %s", error);
 		return EXIT_OURS;
 	}
-	return print_state(&n);
+	return print_state(n);
 }
 
-static int down(int argc, char **argv)
+static int down(const struct nat_options *o, struct nat *n)
 {
 	char error[NAT_ERROR_LEN];
-	struct nat_options o;
-	struct nat n;
 
-	if (!parse_options(&o, argc, argv))
-		return EXIT_OURS;
-	nat_look(&n);
-	if (n.has_device && !n.is_ours)
+	if (n->has_device && !n->is_ours)
 		return refuse_foreign();
-	if (n.has_rules && !n.has_device)
+	if (n->has_rules && !n->has_device)
 		log_line(
 			"nat: " NAT_DEVICE " was gone already: net.ipv4.ip_forward stays as it is");
-	if (nat_remove(&n, error) < 0) {
+	if (nat_remove(n, error) < 0) {
 		log_line("nat: %s", error);
 		return EXIT_OURS;
 	}
 	return 0;
 }
 
-static int status(int argc, char **argv)
+static int status(const struct nat_options *o, struct nat *n)
 {
-	struct nat_options o;
-	struct nat n;
-
-	if (!parse_options(&o, argc, argv))
-		return EXIT_OURS;
-	nat_look(&n);
-	if (!n.is_ours) {
+	if (!n->is_ours) {
 		printf("nat is not up\n");
 		return fflush(stdout) ? EXIT_OURS : 1;
 	}
-	if (!n.has_rules && geteuid() == 0) {
+	if (!n->has_rules && geteuid() == 0) {
 		printf(NAT_DEVICE
 			" is there, its rules are gone: teecee nat up makes them again\n");
 		return fflush(stdout) ? EXIT_OURS : 1;
 	}
-	return print_state(&n);
+	return print_state(n);
 }
 
 int cli_nat(int argc, char **argv)
 {
 	static const struct verb {
 		const char *name;
-		int (*run)(int argc, char **argv);
+		int (*run)(const struct nat_options *o, struct nat *n);
 		bool needs_root;
 	} verbs[] = {{"up", up, true}, {"down", down, true}, {"status", status, false}};
 	const char *name = argc > 1 ? argv[1] : "";
+	struct nat_options o;
+	struct nat n;
 
 	if (strcmp(name, "--help") == 0)
 		return help();
@@ -255,7 +241,10 @@ int cli_nat(int argc, char **argv)
 			log_line("nat %s needs root", name);
 			return EXIT_OURS;
 		}
-		return verbs[i].run(argc - 1, argv + 1);
+		if (!parse_options(&o, argc - 1, argv + 1))
+			return EXIT_OURS;
+		nat_look(&n);
+		return verbs[i].run(&o, &n);
 	}
 	log_line("nat: up, down or status? (teecee nat --help)");
 	return EXIT_OURS;
