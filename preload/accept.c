@@ -92,13 +92,11 @@ static int receive(int fd, struct ipc_accepted *m, int *accepted, int flags)
 
 static int wait_and_receive(int fd, struct ipc_accepted *m, int *accepted, int flags)
 {
-	bool waits = !shim_is_nonblocking(fd);
-
 	for (;;) {
 		int r = receive(fd, m, accepted, flags);
 		if (r == -EINTR)
 			continue;
-		if (r != -EAGAIN || !waits)
+		if (r != -EAGAIN || shim_is_nonblocking(fd))
 			return r;
 		r = wait_for(fd, POLLIN, SO_RCVTIMEO);
 		if (r <= 0)
@@ -123,7 +121,8 @@ int shim_accept(struct shim_sock *s, struct sockaddr *addr, socklen_t *len, int 
 	int r = wait_and_receive(s->fd, &m, &fd, flags);
 	if (r < 0)
 		return r;
-	raw_fcntl(fd, F_SETFL, O_RDWR | (flags & SOCK_NONBLOCK ? O_NONBLOCK : 0));
+	if (flags & SOCK_NONBLOCK)
+		raw_fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
 	/*
 	 * The residual byte can pin 64 KiB of a sendfile; the default buffer would then never poll
 	 * writable again.

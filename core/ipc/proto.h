@@ -150,7 +150,7 @@ struct ipc_reply {
 
 struct ipc_accepted {
 	struct ipc_header h;
-	uint64_t cookie; /* of the fd that comes with it */
+	uint64_t cookie; /* of the fd that comes with it, which is a blocking one */
 	struct endpoint local, remote;
 	uint32_t pad;
 };
