@@ -122,7 +122,7 @@ struct engine {
 	struct list blocked;   /* datagram sockets that wait for the link */
 	struct list dead;
 	unsigned nclients, nsocks, fd_limit;
-	uint64_t raised, raised_max; /* programs' ends that hold more (pump_recv.c); and the bytes for that */
+	uint64_t raised, raised_max; /* bytes that programs' ends may hold more (pump_recv.c); at most */
 
 	nsec now;
 	nsec wall_at;        /* for which `now` the next was found */

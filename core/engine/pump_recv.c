@@ -11,19 +11,23 @@
 #include "core/engine/sock.h"
 
 /*
- * Once full, an end is worth more memory: net.core.wmem_max bounds it (212,992 on stock systems).
+ * Once full, an end is worth more memory, and once more after that: what fits there is not copied
+ * through the ring. net.core.wmem_max bounds it (212,992 on stock systems). Half of what there is
+ * for this is kept for those who ask for the first time.
  */
-enum { SNDBUF_RAISED = 2 << 20 };
+enum { RAISED_FIRST = 2 << 20, RAISED_AGAIN = 8 << 20 };
 
 static void raise_sndbuf(struct engine *e, struct sock *s)
 {
-	int size = SNDBUF_RAISED / 2;
+	uint32_t to = s->raised ? RAISED_AGAIN : RAISED_FIRST;
+	uint64_t most = s->raised ? e->raised_max / 2 : e->raised_max;
+	int size = (int)to / 2; /* the kernel doubles it */
 
-	if (s->raised || (e->raised + 1) * SNDBUF_RAISED > e->raised_max)
+	if (s->raised == RAISED_AGAIN || e->raised - s->raised + to > most)
 		return;
 	setsockopt(s->src.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	s->raised = true;
-	e->raised++;
+	e->raised += to - s->raised;
+	s->raised = to;
 }
 
 static bool program_is_gone(int fd)

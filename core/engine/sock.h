@@ -94,7 +94,7 @@ struct sock {
 	uint8_t recv;  /* enum sock_recv */
 	bool full;     /* the AF_UNIX socket took less than we had; EPOLLOUT is armed */
 	bool out_armed;
-	bool raised;  /* SO_SNDBUF of our end was raised, because it was full once */
+	uint32_t raised; /* bytes of our end's SO_SNDBUF, raised because it was full; 0: never */
 	bool bulk;    /* the last read was a big one */
 	bool urgent;  /* an urgent byte is, or was, in the queue: EPOLLPRI */
 	bool sent;    /* our FIN was acknowledged */

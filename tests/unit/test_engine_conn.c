@@ -204,6 +204,40 @@ TEST(a_big_download_arrives_unchanged_though_the_program_is_slow)
 	engine_rig_free(r);
 }
 
+/* The peer writes as long as there is room, the program reads nothing. */
+static void stall(struct engine_rig *r, struct tcp *t)
+{
+	static const uint8_t data[64 << 10];
+
+	while (peer_write(r, t, data, sizeof data) > 0)
+		engine_turns(r, 0);
+	engine_turns(r, SEC);
+}
+
+/* What a stalled reader's socket has come to hold when all may hold `max` bytes more. */
+static void try_raise(uint64_t max, uint64_t expected)
+{
+	struct engine_rig *r = engine_rig_new();
+	struct tcp *t;
+	int fd = program_connected(r, &t);
+
+	r->e.raised_max = max;
+	stall(r, t);
+	assert_int_equal(r->e.raised, expected);
+	close(fd);
+	engine_turns(r, SEC);
+	assert_int_equal(r->e.raised, 0);
+	engine_rig_free(r);
+}
+
+TEST(a_stalled_readers_socket_holds_more_while_there_is_memory_for_it)
+{
+	try_raise(1 << 20, 0);
+	try_raise(2 << 20, 2 << 20);
+	try_raise(15 << 20, 2 << 20); /* half of it is for those who ask for the first time */
+	try_raise(16 << 20, 8 << 20);
+}
+
 TEST(the_peers_fin_is_an_end_and_writing_goes_on)
 {
 	struct engine_rig *r = engine_rig_new();
@@ -485,6 +519,7 @@ int main(void)
 		cmocka_unit_test(an_urgent_byte_right_behind_others_arrives),
 		cmocka_unit_test(a_big_upload_arrives_unchanged),
 		cmocka_unit_test(a_big_download_arrives_unchanged_though_the_program_is_slow),
+		cmocka_unit_test(a_stalled_readers_socket_holds_more_while_there_is_memory_for_it),
 		cmocka_unit_test(the_peers_fin_is_an_end_and_writing_goes_on),
 		cmocka_unit_test(shut_wr_by_the_program_is_a_fin_behind_the_data),
 		cmocka_unit_test(a_close_sends_everything_then_fin),
