@@ -34,39 +34,22 @@ int64_t dgram_option(const struct shim_sock *s, enum ipc_dgram_option o)
 	return sent;
 }
 
-static int give(const void *data, size_t size, void *value, socklen_t *len)
-{
-	int room;
-	int r = user_read(&room, len, sizeof room);
-
-	if (r < 0)
-		return r;
-	if (room < 0)
-		return -EINVAL;
-	socklen_t n = (socklen_t)MIN((size_t)room, size);
-	r = user_write(value, data, n);
-	return r < 0 ? r : user_write(len, &n, sizeof n);
-}
-
 static int give_int(int v, void *value, socklen_t *len)
 {
-	return give(&v, sizeof v, value, len);
+	return user_give_option(value, len, &v, sizeof v);
 }
 
 static int give_option(
 	const struct shim_sock *s, enum ipc_dgram_option o, void *value, socklen_t *len)
 {
 	char bytes[sizeof(int)];
-	int room;
-	int r = user_read(&room, len, sizeof room);
+	int room = user_room(len);
 
-	if (r < 0)
-		return r;
 	if (room < 0)
-		return -EINVAL;
+		return room;
 	size_t n = ipc_dgram_option_encode(
 		o, dgram_option(s, o), bytes, MIN((size_t)room, sizeof bytes));
-	return give(bytes, n, value, len);
+	return user_give_option(value, len, bytes, n);
 }
 
 /* Which socket it is; until the engine has said so, it is waited for. */
@@ -83,9 +66,8 @@ static int get_socket_level(struct shim_sock *s, int name, void *value, socklen_
 {
 	switch (name) {
 	case SO_ERROR:
-		return give_int(
-			s->known && s->info.error ? dgram_take_error(s->fd, s->cookie) : 0, value,
-			len);
+		return give_int(s->known && s->info.error ? dgram_take_error(s->fd, s->cookie) : 0,
+			value, len);
 	case SO_TYPE:
 		return give_int(kind_of(s) == IPC_KIND_RAW ? SOCK_RAW : SOCK_DGRAM, value, len);
 	case SO_DOMAIN:
@@ -123,7 +105,7 @@ int dgram_getsockopt(struct shim_sock *s, int level, int name, void *value, sock
 	if (level == IPPROTO_IP && name == IP_MTU)
 		return give_mtu(s, value, len);
 	if (level == IPPROTO_IP && name == IP_MULTICAST_IF)
-		return give(&any_interface, sizeof any_interface, value, len);
+		return user_give_option(value, len, &any_interface, sizeof any_interface);
 	return level == IPPROTO_IP || level == IPPROTO_IPV6 || level == IPPROTO_UDP ? -ENOPROTOOPT
 										    : -EOPNOTSUPP;
 }
@@ -179,8 +161,7 @@ static int set_interface(const struct shim_sock *s, const void *value, socklen_t
 	return r == -ENODEV ? -EADDRNOTAVAIL : r;
 }
 
-static int set_known(
-	struct shim_sock *s, enum ipc_dgram_option o, const void *value, socklen_t len)
+static int set_known(struct shim_sock *s, enum ipc_dgram_option o, const void *value, socklen_t len)
 {
 	struct ipc_dgram h = dgram_header(s, IPC_DGRAM_SETOPT);
 	char bytes[sizeof(int)] = "";
@@ -210,8 +191,7 @@ static int set_known(
  * A filter would be run over our headers: what programs attach to ICMP sockets only saves them
  * wake-ups, and is refused.
  */
-static int set_socket_level(
-	struct shim_sock *s, int name, const void *value, socklen_t len)
+static int set_socket_level(struct shim_sock *s, int name, const void *value, socklen_t len)
 {
 	if (name == SO_ATTACH_FILTER || name == SO_ATTACH_BPF || name == SO_TIMESTAMPING ||
 		name == SO_PEEK_OFF || name == SO_PASSCRED || name == SO_ZEROCOPY)

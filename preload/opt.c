@@ -23,24 +23,9 @@
 
 enum { CA_NAME_LEN = 16 }; /* TCP_CA_NAME_MAX of the kernel */
 
-/* A value to the program, cut to its room: 0 or -errno. */
-static int give(const void *data, size_t size, void *value, socklen_t *len)
-{
-	int room;
-	int r = user_read(&room, len, sizeof room);
-
-	if (r < 0)
-		return r;
-	if (room < 0)
-		return -EINVAL;
-	socklen_t n = (socklen_t)MIN((size_t)room, size);
-	r = user_write(value, data, n);
-	return r < 0 ? r : user_write(len, &n, sizeof n);
-}
-
 static int give_int(int v, void *value, socklen_t *len)
 {
-	return give(&v, sizeof v, value, len);
+	return user_give_option(value, len, &v, sizeof v);
 }
 
 /* Of a connection TCP_MAXSEG is what it has come to, not what was asked for. */
@@ -60,13 +45,10 @@ static int give_option(struct shim_sock *s, enum ipc_option o, void *value, sock
 {
 	int64_t v = shim_option(s, o), sent;
 	char bytes[16];
-	int room;
-	int r = user_read(&room, len, sizeof room);
+	int room = user_room(len);
 
-	if (r < 0)
-		return r;
 	if (room < 0)
-		return -EINVAL;
+		return room;
 	if (s->kind == SHIM_ENGAGED && recent_find(s->cookie, o, &sent)) {
 		if (sent == v)
 			recent_forget(s->cookie, o);
@@ -75,7 +57,7 @@ static int give_option(struct shim_sock *s, enum ipc_option o, void *value, sock
 	if (o == IPC_OPT_MAXSEG)
 		knows_mss(s, &v);
 	size_t n = ipc_option_encode(o, v, bytes, MIN((size_t)room, sizeof bytes));
-	return give(bytes, n, value, len);
+	return user_give_option(value, len, bytes, n);
 }
 
 /*
@@ -110,8 +92,8 @@ static int give_tcp_info(struct shim_sock *s, void *value, socklen_t *len)
 	struct tcp_info none = {.tcpi_state = STATE_CLOSED};
 
 	if (s->kind == SHIM_ENGAGED && s->known && s->info.tcp_info_len <= sizeof s->info.tcp_info)
-		return give(s->info.tcp_info, s->info.tcp_info_len, value, len);
-	return give(&none, sizeof none, value, len);
+		return user_give_option(value, len, s->info.tcp_info, s->info.tcp_info_len);
+	return user_give_option(value, len, &none, sizeof none);
 }
 
 static int give_congestion(struct shim_sock *s, void *value, socklen_t *len)
@@ -122,7 +104,7 @@ static int give_congestion(struct shim_sock *s, void *value, socklen_t *len)
 	if (s->kind == SHIM_ENGAGED)
 		recent_find(s->cookie, IPC_OPT_CONGESTION, &v);
 	ipc_congestion_unpack(v, name);
-	return give(name, sizeof name, value, len);
+	return user_give_option(value, len, name, sizeof name);
 }
 
 static int get_socket_level(struct shim_sock *s, int name, void *value, socklen_t *len)
@@ -147,7 +129,7 @@ static int get_socket_level(struct shim_sock *s, int name, void *value, socklen_
 	case SO_PASSSEC:
 		return -EOPNOTSUPP;
 	case SO_PEERCRED:
-		return give(&nobody, sizeof nobody, value, len);
+		return user_give_option(value, len, &nobody, sizeof nobody);
 	default:
 		return raw_result(real.getsockopt(s->fd, SOL_SOCKET, name, value, len));
 	}
@@ -216,8 +198,7 @@ static bool is_only_unix(int name)
 {
 	enum { PASSPIDFD = 76, PASSRIGHTS = 83 }; /* newer than some headers */
 
-	return name == SO_PASSCRED || name == SO_PASSSEC || name == PASSPIDFD ||
-	       name == PASSRIGHTS;
+	return name == SO_PASSCRED || name == SO_PASSSEC || name == PASSPIDFD || name == PASSRIGHTS;
 }
 
 static int set_congestion(struct shim_sock *s, const char *name, socklen_t len)

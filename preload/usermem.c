@@ -70,15 +70,33 @@ int user_write(void *user, const void *data, size_t len)
 	return r;
 }
 
-int user_give_address(void *user, socklen_t *user_len, const void *data, socklen_t len)
+int user_room(const socklen_t *user_len)
 {
 	int room;
 	int r = user_read(&room, user_len, sizeof room);
 
 	if (r < 0)
 		return r;
+	return room < 0 ? -EINVAL : room;
+}
+
+int user_give_address(void *user, socklen_t *user_len, const void *data, socklen_t len)
+{
+	int room = user_room(user_len);
+
 	if (room < 0)
-		return -EINVAL;
-	r = user_write(user, data, MIN((socklen_t)room, len));
+		return room;
+	int r = user_write(user, data, MIN((socklen_t)room, len));
 	return r < 0 ? r : user_write(user_len, &len, sizeof len);
+}
+
+int user_give_option(void *user, socklen_t *user_len, const void *data, size_t len)
+{
+	int room = user_room(user_len);
+
+	if (room < 0)
+		return room;
+	socklen_t n = (socklen_t)MIN((size_t)room, len);
+	int r = user_write(user, data, n);
+	return r < 0 ? r : user_write(user_len, &n, sizeof n);
 }

@@ -13,10 +13,14 @@
 int user_read(void *out, const void *user, size_t len);
 int user_write(void *user, const void *data, size_t len);
 
+/* The room that the program has for a value; -EFAULT, or -EINVAL (a negative one). */
+int user_room(const socklen_t *user_len);
+
 /*
- * Hands out an address as the kernel does: at most *user_len bytes of it, then its full length in
- * *user_len. 0, -EFAULT or -EINVAL (a negative room).
+ * Hand out a value as the kernel does: at most *user_len bytes of it, and in *user_len the full
+ * length of an address, or how much of an option there was room for. 0, or as user_room.
  */
 int user_give_address(void *user, socklen_t *user_len, const void *data, socklen_t len);
+int user_give_option(void *user, socklen_t *user_len, const void *data, size_t len);
 
 #endif
