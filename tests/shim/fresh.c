@@ -3,7 +3,6 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 
@@ -102,7 +101,6 @@ int main(int argc, char **argv)
 {
 	struct sockaddr_in a = peer_address(argv);
 
-	setrlimit(RLIMIT_NOFILE, &(struct rlimit){.rlim_cur = 1024, .rlim_max = 1024});
 	at_once();
 	by_threads();
 	int fd = marked(33);
