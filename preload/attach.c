@@ -22,7 +22,7 @@ static char pcap_path[PATH_MAX], trace_path[PATH_MAX];
 
 /* A file was passed on once, by us or by a process before us: that it cannot be opened any more is
  * no news (chroot, setuid). */
-static bool was_passed;
+static atomic_bool was_passed;
 static atomic_flag told = ATOMIC_FLAG_INIT;
 
 static void make_absolute(char out[static PATH_MAX], const char *path)
