@@ -25,12 +25,16 @@ reachable() { in_server bash -c "</dev/tcp/$LAN_FAKE/$1" 2>/dev/null; }
 	assert_output "$(sha256 "$LAN_DIR/up")"
 }
 
+# A listening nc ends when its peer has ended, whatever it still has to send: the peer waits until all is there.
+came_back() { [ "$(stat -c %s "$LAN_DIR/back.got")" = 2000000 ]; }
+
 @test "nc under the shim connects, both ways" {
 	"$LAN_TOOLS/noise" 3000000 1 >"$LAN_DIR/there"
 	"$LAN_TOOLS/noise" 2000000 2 >"$LAN_DIR/back"
 	spawn nc-server in_server bash -c "nc -N -l $LAN_SERVER 7000 <'$LAN_DIR/back' >'$LAN_DIR/there.got'"
 	wait_for 5 listening server 7000
-	with_teecee timeout 30 nc -N $LAN_SERVER 7000 <"$LAN_DIR/there" >"$LAN_DIR/back.got"
+	{ cat "$LAN_DIR/there" && wait_for 10 came_back; } |
+		with_teecee timeout 30 nc -N $LAN_SERVER 7000 >"$LAN_DIR/back.got"
 	finish 10 nc-server
 	assert_equal "$status" 0
 	cmp "$LAN_DIR/there" "$LAN_DIR/there.got"
@@ -41,8 +45,6 @@ reachable() { in_server bash -c "</dev/tcp/$LAN_FAKE/$1" 2>/dev/null; }
 	"$LAN_TOOLS/noise" 3000000 3 >"$LAN_DIR/there"
 	"$LAN_TOOLS/noise" 2000000 4 >"$LAN_DIR/back"
 	spawn nc-listen with_teecee bash -c "exec nc -N -l 7002 <'$LAN_DIR/back' >'$LAN_DIR/there.got'"
-	# A listening nc ends when its peer has ended, whatever it still has to send: the peer waits until all is there.
-	came_back() { [ "$(stat -c %s "$LAN_DIR/back.got")" = 2000000 ]; }
 	got_back()
 	{
 		{ cat "$LAN_DIR/there" && wait_for 10 came_back; } |
