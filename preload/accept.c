@@ -121,8 +121,8 @@ int shim_accept(struct shim_sock *s, struct sockaddr *addr, socklen_t *len, int 
 	int r = wait_and_receive(s->fd, &m, &fd, flags);
 	if (r < 0)
 		return r;
-	if (flags & SOCK_NONBLOCK)
-		raw_fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
+	if (!(flags & SOCK_NONBLOCK))
+		raw_fcntl(fd, F_SETFL, O_RDWR);
 	/*
 	 * The residual byte can pin 64 KiB of a sendfile; the default buffer would then never poll
 	 * writable again.

@@ -54,12 +54,8 @@ static int connect_self(const struct engine *e)
 
 	if (fd < 0)
 		return -errno;
-	/*
-	 * The program expects a blocking socket; the connect must not block, it is we who would
-	 * accept.
-	 */
-	if (connect(fd, (struct sockaddr *)&name, len) < 0 || fcntl(fd, F_SETFL, O_RDWR) < 0 ||
-		send(fd, "", 1, MSG_NOSIGNAL) != 1) {
+	/* It must not block, it is we who would accept. */
+	if (connect(fd, (struct sockaddr *)&name, len) < 0 || send(fd, "", 1, MSG_NOSIGNAL) != 1) {
 		int error = errno;
 
 		close(fd);
