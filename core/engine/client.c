@@ -263,6 +263,27 @@ static bool serve_message(struct engine *e, struct client *c, const void *data, 
 	return !gone;
 }
 
+/* What ipc_recv_fds said. False when `c` is gone; the fds of what it had sent besides are closed. */
+static bool serve_messages(struct engine *e, struct client *c, struct ipc_incoming *in, int n)
+{
+	bool here = n > 0;
+
+	if (!here)
+		client_free(e, c);
+	for (int i = 0; i < n; i++) {
+		if (here && in[i].len > 0) {
+			here = serve_message(e, c, in[i].data, in[i].len, in[i].fd);
+			continue;
+		}
+		if (here)
+			client_free(e, c);
+		here = false;
+		if (in[i].fd >= 0)
+			close(in[i].fd);
+	}
+	return here;
+}
+
 static void client_ready(struct engine *e, struct source *src, uint32_t events)
 {
 	struct client *c = CONTAINER_OF(src, struct client, src);
@@ -271,19 +292,16 @@ static void client_ready(struct engine *e, struct source *src, uint32_t events)
 		struct ipc_hello hello;
 		struct ipc_setopt setopt;
 		struct ipc_attach attach;
-	} m;
-	int fd;
+	} m[IPC_INCOMING_MAX];
+	struct ipc_incoming in[IPC_INCOMING_MAX];
+	int n = IPC_INCOMING_MAX;
 
-	for (int i = 0; i < MESSAGES_PER_TURN; i++) {
-		ssize_t n = ipc_recv_fd(src->fd, &m, sizeof(m), &fd, MSG_DONTWAIT);
-
-		if (n == -EAGAIN)
-			return;
-		if (n <= 0) {
-			client_free(e, c);
-			return;
-		}
-		if (!serve_message(e, c, &m, (size_t)n, fd))
+	/* Fewer than asked for: there are no more. */
+	for (int turn = 0; turn < MESSAGES_PER_TURN && n == IPC_INCOMING_MAX; turn += n) {
+		for (int i = 0; i < IPC_INCOMING_MAX; i++)
+			in[i] = (struct ipc_incoming){.data = &m[i], .room = sizeof(m[i])};
+		n = ipc_recv_fds(src->fd, in, IPC_INCOMING_MAX, MSG_DONTWAIT);
+		if (n == -EAGAIN || !serve_messages(e, c, in, n))
 			return;
 	}
 }

@@ -75,6 +75,43 @@ ssize_t ipc_send_fd(int socket, const void *data, size_t len, int fd, int flags)
 	return n < 0 ? -errno : n;
 }
 
+/* The fd that came with a message; -1: none. */
+static int fd_of(struct msghdr *msg)
+{
+	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
+	int fd = -1;
+
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+		c->cmsg_len == CMSG_LEN(sizeof fd))
+		memcpy(&fd, CMSG_DATA(c), sizeof fd);
+	return fd;
+}
+
+int ipc_recv_fds(int socket, struct ipc_incoming *in, unsigned n, int flags)
+{
+	union fd_control control[IPC_INCOMING_MAX] = {0};
+	struct iovec iov[IPC_INCOMING_MAX];
+	struct mmsghdr m[IPC_INCOMING_MAX];
+
+	for (unsigned i = 0; i < n; i++) {
+		iov[i] = (struct iovec){in[i].data, in[i].room};
+		m[i].msg_hdr = (struct msghdr){
+			.msg_iov = &iov[i],
+			.msg_iovlen = 1,
+			.msg_control = control[i].bytes,
+			.msg_controllen = sizeof control[i].bytes,
+		};
+	}
+	int got = recvmmsg(socket, m, n, flags | MSG_CMSG_CLOEXEC, NULL);
+	if (got < 0)
+		return -errno;
+	for (int i = 0; i < got; i++) {
+		in[i].len = m[i].msg_len;
+		in[i].fd = fd_of(&m[i].msg_hdr);
+	}
+	return got;
+}
+
 ssize_t ipc_recv_fd(int socket, void *data, size_t len, int *fd, int flags)
 {
 	struct iovec iov = {.iov_base = data, .iov_len = len};
@@ -85,14 +122,8 @@ ssize_t ipc_recv_fd(int socket, void *data, size_t len, int *fd, int flags)
 		.msg_control = control.bytes,
 		.msg_controllen = sizeof control.bytes,
 	};
-
-	*fd = -1;
 	ssize_t n = recvmsg(socket, &msg, flags | MSG_CMSG_CLOEXEC);
-	if (n < 0)
-		return -errno;
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-		c->cmsg_len == CMSG_LEN(sizeof *fd))
-		memcpy(fd, CMSG_DATA(c), sizeof *fd);
-	return n;
+
+	*fd = n < 0 ? -1 : fd_of(&msg);
+	return n < 0 ? -errno : n;
 }

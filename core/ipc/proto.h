@@ -150,7 +150,7 @@ struct ipc_reply {
 
 struct ipc_accepted {
 	struct ipc_header h;
-	uint64_t cookie; /* of the fd that comes with it, which is a blocking one */
+	uint64_t cookie; /* of the fd that comes with it, which is non-blocking */
 	struct endpoint local, remote;
 	uint32_t pad;
 };
@@ -245,5 +245,17 @@ int ipc_peer(int fd, uid_t *uid, pid_t *pid);
  */
 ssize_t ipc_send_fd(int socket, const void *data, size_t len, int fd, int flags);
 ssize_t ipc_recv_fd(int socket, void *data, size_t len, int *fd, int flags);
+
+enum { IPC_INCOMING_MAX = 4 };
+
+struct ipc_incoming {
+	void *data;  /* the caller's buffer of `room` bytes */
+	size_t room;
+	size_t len;  /* of the message; 0: the other end has closed */
+	int fd;      /* that came with it, the caller's now; -1: none */
+};
+
+/* The same for up to `n` (IPC_INCOMING_MAX) messages: how many there were, at least one, or -errno. */
+int ipc_recv_fds(int socket, struct ipc_incoming *in, unsigned n, int flags);
 
 #endif

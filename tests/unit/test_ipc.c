@@ -97,6 +97,32 @@ static void an_fd_travels_with_its_message(void **state)
 	close(pipe_fds[1]);
 }
 
+static void several_messages_are_received_at_once(void **state)
+{
+	struct ipc_incoming in[IPC_INCOMING_MAX];
+	char text[IPC_INCOMING_MAX][8];
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	for (int i = 0; i < IPC_INCOMING_MAX; i++)
+		in[i] = (struct ipc_incoming){.data = text[i], .room = sizeof text[i]};
+	assert_int_equal(ipc_recv_fds(pair[1], in, IPC_INCOMING_MAX, MSG_DONTWAIT), -EAGAIN);
+	assert_int_equal(ipc_send_fd(pair[0], "one", 3, -1, 0), 3);
+	assert_int_equal(ipc_send_fd(pair[0], "second", 6, pair[0], 0), 6);
+	assert_int_equal(ipc_recv_fds(pair[1], in, IPC_INCOMING_MAX, MSG_DONTWAIT), 2);
+	assert_int_equal(in[0].len, 3);
+	assert_int_equal(in[0].fd, -1);
+	assert_memory_equal(text[0], "one", 3);
+	assert_int_equal(in[1].len, 6);
+	assert_true(in[1].fd >= 0);
+	assert_memory_equal(text[1], "second", 6);
+	close(in[1].fd);
+	close(pair[0]);
+	assert_true(ipc_recv_fds(pair[1], in, IPC_INCOMING_MAX, MSG_DONTWAIT) > 0);
+	assert_int_equal(in[0].len, 0);
+	close(pair[1]);
+}
+
 static void the_peer_of_a_socketpair_is_this_process(void **state)
 {
 	int pair[2];
@@ -365,6 +391,7 @@ int main(void)
 		cmocka_unit_test(names_carry_user_interface_address_and_instance),
 		cmocka_unit_test(the_longest_name_fits),
 		cmocka_unit_test(an_fd_travels_with_its_message),
+		cmocka_unit_test(several_messages_are_received_at_once),
 		cmocka_unit_test(the_peer_of_a_socketpair_is_this_process),
 		cmocka_unit_test(initial_values_are_the_kernels),
 		cmocka_unit_test(values_are_checked_and_rounded_as_the_kernel_does),
