@@ -18,6 +18,9 @@
  * SO_ERROR of the real socket is asked: it holds ECONNRESET until somebody has been told (a read, a
  * poll loop's SO_ERROR), exactly as TCP's sk_err does. Nobody yet: this write is told, without a
  * signal. Otherwise the write is made and the kernel answers EPIPE and SIGPIPE itself.
+ *
+ * While what came before the reset is not all delivered, the engine keeps the real socket open and
+ * throws away what is written: only the table knows, and the hint whether somebody has been told.
  */
 #include "preload/io.h"
 
@@ -103,6 +106,24 @@ static bool tell_error(int fd, const struct hint *h, int error, int flags)
 	return true;
 }
 
+/* Never true: a write on a connection that is over and whose real socket lives. */
+static bool refuse_write(int fd, struct hint h, int error, int flags)
+{
+	if (h.told || error == EPIPE) {
+		broken_pipe(flags);
+		return false;
+	}
+	h.told = true;
+	hint_set(fd, h);
+	errno = error;
+	return false;
+}
+
+static bool is_live(const struct ipc_slot *slot)
+{
+	return __atomic_load_n(&slot->info.use, __ATOMIC_RELAXED) == IPC_SLOT_LIVE;
+}
+
 static bool before_send_ours(int fd, struct hint h, int flags)
 {
 	if (h.kind == HINT_FRESH)
@@ -119,6 +140,8 @@ static bool before_send_ours(int fd, struct hint h, int flags)
 	if (h.lowered)
 		raise_buffer(fd, h, slot);
 	int error = error_of(slot);
+	if (error && is_live(slot) && engine_lives(&h) && hint_holds(fd, &h))
+		return refuse_write(fd, h, error, flags);
 	if (!error && !engine_lives(&h))
 		error = ECONNRESET;
 	if (error && tell_error(fd, &h, error, flags))

@@ -246,4 +246,6 @@ void conn_event(struct engine *e, struct sock *s, unsigned events)
 	/* Room again; or what came over the fd while connecting is due now. */
 	if (events & (TCP_EV_WRITE | TCP_EV_CONNECTED))
 		conn_serve(e, s);
+	if (s->over && s->state == ST_STREAM)
+		pump_send(e, s);
 }

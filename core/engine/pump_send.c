@@ -23,6 +23,10 @@
  * bytes are before it; so it is met only after they have been consumed, which is safe exactly
  * because it follows them. It is looked for when EPOLLPRI was reported, and whenever nothing is held.
  *
+ * A connection that was reset, or timed out, may have received more than its program has read yet:
+ * until that is delivered the program's end stays open. What it writes meanwhile is thrown away, as
+ * what it wrote a moment before; a program that waits for room, and would read afterwards, goes on.
+ *
  * If the ring is too small for what there is, it is filled by consuming and nothing is held: what
  * remains in the queue keeps the promise of the residual byte. The stack says TCP_EV_WRITE when
  * there is room again.
@@ -238,12 +242,30 @@ static enum outcome take(struct engine *e, struct sock *s)
 	return o == DRAINED && s->urgent ? reach_mark(e, s) : o;
 }
 
+/* All but the residual byte. */
+static void throw_away(struct engine *e, struct sock *s)
+{
+	int queued = 0;
+
+	list_remove(&s->unread_link);
+	while (ioctl(s->src.fd, FIONREAD, &queued) == 0 && queued > 1) {
+		s->held = (uint32_t)queued;
+		drop(e, s, (size_t)queued - 1);
+		if (s->held == (uint32_t)queued)
+			break;
+	}
+}
+
 bool pump_send(struct engine *e, struct sock *s)
 {
 	enum outcome o = MORE;
 
 	if (!s->tcp || s->send == SEND_SHUT)
 		return true;
+	if (s->over && tcp_error(s->tcp)) {
+		throw_away(e, s);
+		return true;
+	}
 	for (size_t moved = 0; o == MORE && moved < TURN_MAX;) {
 		size_t before = tcp_send_queued(s->tcp);
 

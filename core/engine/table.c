@@ -175,6 +175,8 @@ void table_write(struct engine *e, struct sock *s)
 		info->local = *tcp_local(s->tcp);
 		info->remote = *tcp_remote(s->tcp);
 		info->unsent = tcp_send_queued(s->tcp);
+		if (s->over) /* it lives on until all is delivered */
+			info->error = tcp_error(s->tcp);
 	}
 	if (s->dgram)
 		dgram_fill(s, info);

@@ -1,9 +1,10 @@
 /*
  * The engine between a program's socket and a peer: what one side does is what the other side sees.
  */
+#include <sys/ioctl.h>
+
 #include "tests/unit/engine_rig.h"
 
-#include <sys/ioctl.h>
 
 #define TEST(name) static void name(void **state)
 
@@ -405,6 +406,41 @@ TEST(a_reset_comes_after_the_data_and_with_an_errno)
 	engine_rig_free(r);
 }
 
+/* Both sides have written until nothing moved; then the peer gives up. */
+TEST(a_program_that_waits_to_write_goes_on_after_a_reset_and_reads_what_came_before)
+{
+	static uint8_t data[64 << 10];
+	struct engine_rig *r = engine_rig_new();
+	struct tcp *t;
+	int fd = program_connected(r, &t), in_socket = 0;
+	size_t read_back = 0;
+	ssize_t n;
+
+	do {
+		stall(r, t);
+		n = send(fd, data, sizeof data, MSG_DONTWAIT);
+	} while (n > 0);
+	assert_false(program_poll(fd) & POLLOUT);
+	ioctl(fd, FIONREAD, &in_socket);
+	tcp_abort(t, r->e.now);
+	engine_turns(r, 0);
+	assert_int_equal(program_table(r, fd).error, ECONNRESET);
+	assert_true(program_poll(fd) & POLLOUT);
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(send(fd, data, sizeof data, MSG_DONTWAIT), sizeof data);
+		engine_turns(r, 0);
+	}
+	while ((n = recv(fd, data, sizeof data, MSG_DONTWAIT)) > 0) {
+		read_back += (size_t)n;
+		engine_turns(r, 0);
+	}
+	assert_int_equal(errno, ECONNRESET);
+	assert_true(read_back > (size_t)in_socket); /* the rest had waited in the ring */
+	assert_int_equal(r->e.nsocks, 0);
+	close(fd);
+	engine_rig_free(r);
+}
+
 TEST(acknowledged_data_is_delivered_before_a_reset_however_slow_the_program)
 {
 	struct engine_rig *r = engine_rig_new();
@@ -528,6 +564,7 @@ int main(void)
 		cmocka_unit_test(a_close_after_the_peers_fin_is_a_fin),
 		cmocka_unit_test(a_close_while_the_fin_is_unacknowledged_is_found_by_asking),
 		cmocka_unit_test(a_reset_comes_after_the_data_and_with_an_errno),
+		cmocka_unit_test(a_program_that_waits_to_write_goes_on_after_a_reset_and_reads_what_came_before),
 		cmocka_unit_test(
 			acknowledged_data_is_delivered_before_a_reset_however_slow_the_program),
 		cmocka_unit_test(shut_rd_discards_and_the_connection_lives),
