@@ -26,6 +26,7 @@ int main(int argc, char **argv)
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_adddup2(&actions, fd[1], 0);
 	say("posix_spawn", posix_spawn(&pid, "/bin/sh", &actions, NULL, spawn_argv, environ));
+	posix_spawn_file_actions_destroy(&actions);
 	waitpid(pid, &status, 0);
 	printf("status %d\n", status);
 	say_bytes("read", buf, read_until(fd[0], buf, 8));
