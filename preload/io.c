@@ -106,17 +106,16 @@ static bool tell_error(int fd, const struct hint *h, int error, int flags)
 	return true;
 }
 
-/* Never true: a write on a connection that is over and whose real socket lives. */
-static bool refuse_write(int fd, struct hint h, int error, int flags)
+/* A write on a connection that is over and whose real socket lives: the error once, then EPIPE. */
+static void refuse_write(int fd, struct hint h, int error, int flags)
 {
 	if (h.told || error == EPIPE) {
 		broken_pipe(flags);
-		return false;
+		return;
 	}
 	h.told = true;
 	hint_set(fd, h);
 	errno = error;
-	return false;
 }
 
 static bool is_live(const struct ipc_slot *slot)
@@ -140,8 +139,10 @@ static bool before_send_ours(int fd, struct hint h, int flags)
 	if (h.lowered)
 		raise_buffer(fd, h, slot);
 	int error = error_of(slot);
-	if (error && is_live(slot) && engine_lives(&h) && hint_holds(fd, &h))
-		return refuse_write(fd, h, error, flags);
+	if (error && is_live(slot) && engine_lives(&h) && hint_holds(fd, &h)) {
+		refuse_write(fd, h, error, flags);
+		return false;
+	}
 	if (!error && !engine_lives(&h))
 		error = ECONNRESET;
 	if (error && tell_error(fd, &h, error, flags))

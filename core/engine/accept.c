@@ -14,7 +14,6 @@
  * closed by the kernel with the message it is in, which looks to us like any program's close.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>

@@ -82,7 +82,7 @@ void dgram_drop(struct engine *e, struct sock *s)
 
 /* --- network to program --- */
 
-/* What the engine's clock is behind the wall's; read once a turn. */
+/* The wall's time at `at` of the engine's clock; the wall's is read once a turn. */
 static int64_t wall_time(struct engine *e, nsec at)
 {
 	struct timespec t;
