@@ -226,8 +226,9 @@ server_sees() { in_server ss -Htn state established "( sport = :80 )" | awk '{ p
 
 @test "programs behind it end with an error when it goes" {
 	nat up
-	spawn slow in_client "$LAN_TEECEE" run -i teecee0 -- curl -sS --limit-rate 1M -o /dev/null "$LAN_URL/100m"
-	wait_for 10 eval '[ -n "$(server_sees)" ]'
+	spawn slow in_client "$LAN_TEECEE" run -i teecee0 -- \
+		curl -sS --limit-rate 1M --no-buffer -o "$LAN_DIR/part" "$LAN_URL/100m"
+	wait_for 10 test -s "$LAN_DIR/part" # the server's "established" would come before curl's
 	nat down
 	finish 10 slow
 	assert_equal "$status" 56
