@@ -74,7 +74,7 @@ fetch=(curl -sS --connect-timeout 0.6 -o /dev/null http://10.77.0.2/index.html)
 	assert_success
 	assert_output --regexp '^# 0 of 3 runs failed'
 	[ ! -e "$KEPT" ]
-	no_engine
+	wait_for 5 no_engine
 	for seed in "${passing[@]:0:4}"; do
 		for i in 1 2; do
 			in_client "$LAN_TEECEE" run --fresh -i va --ip $LAN_FAKE/24 --seed "$seed" \
@@ -144,7 +144,7 @@ fetch=(curl -sS --connect-timeout 0.6 -o /dev/null http://10.77.0.2/index.html)
 		PYTHON
 	assert_success
 	assert_output --regexp '# 0 of [0-9]+ runs failed until the interruption, [0-9.]+ s 130$'
-	no_engine
+	wait_for 5 no_engine # it has said goodbye, and may still be a process
 	[ ! -e "$KEPT" ]
 }
 
