@@ -162,6 +162,13 @@ static void answer(struct engine *e, struct client *c)
 		welcome(e, c);
 }
 
+/* Whether it changes how fast bytes leave that were written before; TCP_NODELAY sends them too. */
+static bool divides(const struct ipc_setopt *m)
+{
+	return m->option == IPC_OPT_CORK || m->option == IPC_OPT_MORE ||
+	       (m->option == IPC_OPT_NODELAY && !m->value);
+}
+
 /*
  * The order of a program's calls is kept where it can be seen: what was written before CORK ends
  * goes first.
@@ -174,10 +181,22 @@ static void serve_setopt(struct engine *e, const struct ipc_setopt *m)
 		e->counters.bad_control += m->option >= IPC_OPT_COUNT;
 		return;
 	}
-	if (s->state == ST_STREAM && (m->option == IPC_OPT_CORK || m->option == IPC_OPT_MORE ||
-						m->option == IPC_OPT_NODELAY))
-		pump_send(e, s);
+	if (s->state == ST_STREAM && divides(m))
+		conn_serve(e, s);
 	option_apply(e, s, m->option, m->value);
+}
+
+/*
+ * Whether a message sets the same option as the one before it. Then all that was written between
+ * the two is in the queue already: what the first asked for is over.
+ */
+static bool overtakes(const struct ipc_incoming *later, const struct ipc_incoming *in)
+{
+	const struct ipc_setopt *a = in->data, *b = later->data;
+
+	return in->fd < 0 && later->fd < 0 && ipc_check(a, in->len, IPC_SETOPT, sizeof(*a)) &&
+	       ipc_check(b, later->len, IPC_SETOPT, sizeof(*b)) && a->cookie == b->cookie &&
+	       a->option == b->option;
 }
 
 static void hello(struct engine *e, struct client *c, const struct ipc_hello *h)
@@ -271,6 +290,8 @@ static bool serve_messages(struct engine *e, struct client *c, struct ipc_incomi
 	if (!here)
 		client_free(e, c);
 	for (int i = 0; i < n; i++) {
+		if (here && c->welcome && i + 1 < n && overtakes(&in[i + 1], &in[i]))
+			continue;
 		if (here && in[i].len > 0) {
 			here = serve_message(e, c, in[i].data, in[i].len, in[i].fd);
 			continue;

@@ -182,6 +182,7 @@ void conn_serve(struct engine *e, struct sock *s)
 	bool gone = events & (EPOLLHUP | EPOLLERR);
 
 	s->events &= EPOLLHUP | EPOLLRDHUP;
+	list_remove(&s->due_link);
 	if (s->is_dgram) {
 		dgram_serve(e, s, events);
 		return;

@@ -137,10 +137,8 @@ static void serve_due(struct engine *e)
 	dgram_retry(e);
 	list_init(&due);
 	list_splice(&due, &e->due);
-	for (struct list *link; (link = list_first(&due));) {
-		list_remove(link);
+	for (struct list *link; (link = list_first(&due));)
 		conn_serve(e, LIST_ENTRY(link, struct sock, due_link));
-	}
 }
 
 bool loop_run_events(struct engine *e)
@@ -294,6 +292,7 @@ static void watch_idleness(struct engine *e)
 
 void loop_turn(struct engine *e, struct epoll_event *events, int n)
 {
+	e->turn++;
 	for (unsigned class = 0; class < SOURCE_CLASSES; class ++)
 		dispatch(e, events, n, class);
 	serve_due(e);

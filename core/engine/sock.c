@@ -107,8 +107,12 @@ void sock_free(struct engine *e, struct sock *s, int error)
 
 void sock_free_clean(struct engine *e, struct sock *s)
 {
-	while (recv(s->src.fd, e->scratch, sizeof(e->scratch), MSG_DONTWAIT) > 0)
-		;
+	ssize_t got;
+
+	/* Once it sends no more, `held` is all there is. */
+	do {
+		got = recv(s->src.fd, e->scratch, sizeof(e->scratch), MSG_DONTWAIT);
+	} while (got > 0 && (s->send == SEND_OPEN || got < (ssize_t)s->held));
 	sock_free(e, s, 0);
 }
 
@@ -154,9 +158,24 @@ static void newcomer(struct engine *e, int fd, bool is_dgram)
 	sock_due(e, s);
 }
 
+/*
+ * One alone is the rule: it is taken without another call that only says so. Where one turn after
+ * the other finds somebody, there may be many: each takes twice as many as the one before.
+ */
+static unsigned how_many(struct engine *e)
+{
+	bool again = e->turn - e->accepted_in == 1;
+
+	e->accepted_in = e->turn;
+	e->accepts = again ? MIN(2 * e->accepts, (unsigned)ACCEPTS_PER_TURN) : 1;
+	return e->accepts;
+}
+
 void sock_accept_ready(struct engine *e, struct source *src, uint32_t events)
 {
-	for (int i = 0; i < ACCEPTS_PER_TURN && !e->data_paused; i++) {
+	unsigned most = how_many(e);
+
+	for (unsigned i = 0; i < most && !e->data_paused; i++) {
 		int fd = -1;
 
 		if (fds_left(e) > ENGINE_FD_LAST)
