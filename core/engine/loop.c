@@ -23,6 +23,7 @@
 enum {
 	EVENTS_PER_TURN = 512,
 	STACK_ROUNDS = 8, /* sending causes events, where the peer is ourselves */
+	SPIN_TURN_MAX = 64 << 10, /* bytes: after a turn that moved more, a wake-up is a small part */
 };
 
 /*
@@ -104,14 +105,15 @@ static int spin_for_events(struct engine *e, struct epoll_event *events, nsec un
 static int wait_for_events(struct engine *e, struct epoll_event *events)
 {
 	nsec at = next_deadline(e), began = e->now = host_clock();
-	int n = spin_for_events(e, events, at == 0 ? 0 : spin_until(&e->spin, began, at));
+	bool may_spin = at != 0 && e->moved <= SPIN_TURN_MAX;
+	int n = spin_for_events(e, events, may_spin ? spin_until(&e->spin, began, at) : 0);
 
 	if (n == 0) {
 		pump_catch_up_all(e);
 		n = sleep_for_events(e, events, at, at == 0 ? 0 : nsec_max(at - e->now, 0));
 		e->now = host_clock();
 	}
-	if (n > 0 && at != 0)
+	if (n > 0 && may_spin)
 		spin_ended(&e->spin, began, e->now);
 	return MAX(n, 0);
 }
@@ -293,6 +295,7 @@ static void watch_idleness(struct engine *e)
 void loop_turn(struct engine *e, struct epoll_event *events, int n)
 {
 	e->turn++;
+	e->moved = 0;
 	for (unsigned class = 0; class < SOURCE_CLASSES; class ++)
 		dispatch(e, events, n, class);
 	serve_due(e);
