@@ -291,8 +291,9 @@ static void take(
 }
 
 /* The kernel's stamp of the arrival, on our clock. */
-static nsec stamp_of(struct msghdr *m, nsec now, nsec to_monotonic)
+static nsec stamp_of(struct msghdr *m, nsec to_monotonic)
 {
+	nsec now = clock_of(CLOCK_MONOTONIC);
 	struct timespec t;
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
@@ -304,9 +305,10 @@ static nsec stamp_of(struct msghdr *m, nsec now, nsec to_monotonic)
 	return now;
 }
 
-static void receive(struct path *p, nsec now)
+static void receive(struct path *p)
 {
-	nsec to_monotonic = now - clock_of(CLOCK_REALTIME);
+	nsec wall = clock_of(CLOCK_REALTIME); /* first: a pause in between delays, nothing is early */
+	nsec to_monotonic = clock_of(CLOCK_MONOTONIC) - wall;
 	char control[CMSG_SPACE(sizeof(struct timespec))];
 	struct virtio_net_hdr v;
 	struct iovec io[] = {{&v, sizeof v}, {in_buffer, sizeof in_buffer}};
@@ -323,7 +325,7 @@ static void receive(struct path *p, nsec now)
 			p->n.unfit++;
 			continue;
 		}
-		take(p, &v, in_buffer, (size_t)n - sizeof v, stamp_of(&m, now, to_monotonic));
+		take(p, &v, in_buffer, (size_t)n - sizeof v, stamp_of(&m, to_monotonic));
 	}
 }
 
@@ -620,7 +622,7 @@ static void run(struct path *path, nsec end)
 			die("epoll", "waiting");
 		now = clock_of(CLOCK_MONOTONIC);
 		for (int i = 0; i < 2; i++) {
-			receive(&path[i], now);
+			receive(&path[i]);
 			deliver_due(&path[i], clock_of(CLOCK_MONOTONIC));
 		}
 		now = clock_of(CLOCK_MONOTONIC);
