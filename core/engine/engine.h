@@ -94,7 +94,7 @@ struct engine {
 	int epoll;
 	struct source control, data, dgrams, link, signals;
 	bool data_paused; /* no fd left: neither data nor dgrams is accepted from */
-	uint64_t turn, accepted_in; /* of the loop; in which a program came last */
+	uint64_t turn, accepted_in; /* of the loop, from 1 on; in which a program came last */
 	unsigned accepts; /* programs that were accepted then, at most */
 
 	struct host *host; /* NULL in tests that bring their own stack */

@@ -274,6 +274,8 @@ bool pump_send(struct engine *e, struct sock *s)
 		moved += tcp_send_queued(s->tcp) - before;
 	}
 	e->moved += moved;
+	if (o == DRAINED)
+		s->drained_in = e->turn;
 	sock_dirty(e, s);
 	if (o == MORE)
 		sock_due(e, s);

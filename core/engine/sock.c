@@ -18,6 +18,8 @@ static void sock_ready(struct engine *e, struct source *src, uint32_t events)
 {
 	struct sock *s = CONTAINER_OF(src, struct sock, src);
 
+	if (events == EPOLLIN && s->drained_in == e->turn)
+		return; /* it was read after the epoll had seen that */
 	s->events |= events;
 	sock_due(e, s);
 	/* What was closed before others came is gone when they are served: its port is free. */

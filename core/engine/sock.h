@@ -92,6 +92,7 @@ struct sock {
 	uint8_t state; /* enum sock_state */
 	uint8_t send;  /* enum sock_send */
 	uint8_t recv;  /* enum sock_recv */
+	uint64_t drained_in; /* the turn in which all that was queued had been forwarded */
 	bool full;     /* the AF_UNIX socket took less than we had; EPOLLOUT is armed */
 	bool out_armed;
 	uint32_t raised; /* bytes of our end's SO_SNDBUF, raised because it was full; 0: never */
