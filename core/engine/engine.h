@@ -126,7 +126,6 @@ struct engine {
 	unsigned nclients, nsocks, fd_limit;
 	uint64_t raised, raised_max; /* bytes that programs' ends may hold more (pump_recv.c); at most */
 
-	size_t moved; /* bytes of streams in this turn, either way */
 	nsec now;
 	nsec wall_at;        /* for which `now` the next was found */
 	int64_t wall_offset; /* CLOCK_REALTIME less `now` */

@@ -23,7 +23,6 @@
 enum {
 	EVENTS_PER_TURN = 512,
 	STACK_ROUNDS = 8, /* sending causes events, where the peer is ourselves */
-	SPIN_TURN_MAX = 64 << 10, /* bytes: after a turn that moved more, a wake-up is a small part */
 };
 
 /*
@@ -105,15 +104,14 @@ static int spin_for_events(struct engine *e, struct epoll_event *events, nsec un
 static int wait_for_events(struct engine *e, struct epoll_event *events)
 {
 	nsec at = next_deadline(e), began = e->now = host_clock();
-	bool may_spin = at != 0 && e->moved <= SPIN_TURN_MAX;
-	int n = spin_for_events(e, events, may_spin ? spin_until(&e->spin, began, at) : 0);
+	int n = spin_for_events(e, events, at == 0 ? 0 : spin_until(&e->spin, began, at));
 
 	if (n == 0) {
 		pump_catch_up_all(e);
 		n = sleep_for_events(e, events, at, at == 0 ? 0 : nsec_max(at - e->now, 0));
 		e->now = host_clock();
 	}
-	if (n > 0 && may_spin)
+	if (n > 0 && at != 0)
 		spin_ended(&e->spin, began, e->now);
 	return MAX(n, 0);
 }
@@ -295,7 +293,6 @@ static void watch_idleness(struct engine *e)
 void loop_turn(struct engine *e, struct epoll_event *events, int n)
 {
 	e->turn++;
-	e->moved = 0;
 	for (unsigned class = 0; class < SOURCE_CLASSES; class ++)
 		dispatch(e, events, n, class);
 	serve_due(e);

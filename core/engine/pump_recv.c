@@ -49,7 +49,6 @@ static size_t put(struct engine *e, struct sock *s, const struct iovec *data, in
 
 	if (took < 0 && errno == EOPNOTSUPP && flags) /* a kernel without CONFIG_AF_UNIX_OOB */
 		took = sendmsg(s->src.fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
-	e->moved += took > 0 ? (size_t)took : 0;
 	if (took == (ssize_t)len)
 		return len;
 	if (took >= 0 || errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM) {

@@ -8,8 +8,7 @@
  * did): then it lets be for a time that doubles from 1 ms to 1 s. Between two looks it offers the CPU
  * (sched_yield) to whoever waits for it.
  *
- * An idle engine waits long, so it does not spin: it uses no CPU. Nor does it after a turn that moved
- * many bytes (loop.c): beside their copying a wake-up is nothing, and others want the CPU.
+ * An idle engine waits long, so it does not spin: it uses no CPU.
  */
 #ifndef TEECEE_ENGINE_SPIN_H
 #define TEECEE_ENGINE_SPIN_H
