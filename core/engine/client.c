@@ -187,8 +187,9 @@ static void serve_setopt(struct engine *e, const struct ipc_setopt *m)
 }
 
 /*
- * Whether a message sets the same option as the one before it. Then all that was written between
- * the two is in the queue already: what the first asked for is over.
+ * Whether a message sets the option that the one before it switched on. Then all that was written
+ * between the two is in the queue already: what the first asked for is over. Switching off is never
+ * void: the end of a cork sends.
  */
 static bool overtakes(const struct ipc_incoming *later, const struct ipc_incoming *in)
 {
@@ -196,7 +197,7 @@ static bool overtakes(const struct ipc_incoming *later, const struct ipc_incomin
 
 	return in->fd < 0 && later->fd < 0 && ipc_check(a, in->len, IPC_SETOPT, sizeof(*a)) &&
 	       ipc_check(b, later->len, IPC_SETOPT, sizeof(*b)) && a->cookie == b->cookie &&
-	       a->option == b->option;
+	       a->option == b->option && a->value;
 }
 
 static void hello(struct engine *e, struct client *c, const struct ipc_hello *h)
