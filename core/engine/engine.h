@@ -9,7 +9,8 @@
  *	                  waits in a backlog behind somebody else's bulk transfer
  *	2. control        setsockopt messages, before any data of this turn: a program that sets an
  *	                  option and then closes or writes finds the option in force
- *	3. link           at most a budget of frames into the stack, then the events they caused
+ *	3. link           at most a budget of frames into the stack, then the events they caused; while a
+ *	                  program is behind with its datagrams, every 50 us only (moderation)
  *	4. data sockets   those with an edge, and those that stopped before they were done
  *	5. stack          host_poll sends what is due, events are acted upon, until there are none
  *	6. table          what changed is written where the programs read it
@@ -130,6 +131,10 @@ struct engine {
 	nsec wall_at;        /* for which `now` the next was found */
 	int64_t wall_offset; /* CLOCK_REALTIME less `now` */
 	struct spin spin;
+	unsigned handed; /* datagrams to programs in this turn */
+	bool backlogged; /* and the first found earlier ones unread (loop.c: moderation) */
+	bool moderated;  /* frames wait, or have waited for this turn */
+	nsec frames_at;  /* when they will be received; NSEC_NEVER: they do not wait */
 	nsec idle_since; /* NSEC_NEVER: busy */
 	nsec linger_at;  /* next look at `lingering` */
 	nsec retry_at;   /* next try for those who wait for an fd */

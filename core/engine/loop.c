@@ -57,6 +57,29 @@ void loop_rearm(struct engine *e, struct source *src, uint32_t events)
 	epoll_ctl(e->epoll, EPOLL_CTL_MOD, src->fd, &ev);
 }
 
+/*
+ * MODERATION, as NICs do it with interrupts. While a program is behind with its datagrams, one more
+ * is of no use to it now, and a turn for each takes the CPU that it needs to catch up. Frames are
+ * left to the packet socket for a while then, and again as long as several datagrams come of it.
+ * Programs are served meanwhile.
+ */
+#define MODERATION (50 * USEC)
+
+static void moderate(struct engine *e)
+{
+	if (e->frames_at <= e->now) {
+		e->frames_at = NSEC_NEVER;
+		loop_rearm(e, &e->link, EPOLLIN);
+	} else if (e->handed > 0 && e->frames_at == NSEC_NEVER) {
+		e->moderated = e->backlogged || (e->moderated && e->handed > 1);
+		if (e->moderated) {
+			e->frames_at = e->now + MODERATION;
+			loop_rearm(e, &e->link, 0);
+		}
+	}
+	e->handed = 0;
+}
+
 static nsec next_deadline(const struct engine *e)
 {
 	nsec at = e->host ? host_deadline(e->host) : stack_deadline(e->stack);
@@ -64,7 +87,7 @@ static nsec next_deadline(const struct engine *e)
 	at = nsec_min(nsec_min(at, e->linger_at), watch_deadline(e));
 
 	at = nsec_min(nsec_min(at, e->leave_at), resolver_deadline(e));
-	at = nsec_min(at, table_deadline(e));
+	at = nsec_min(nsec_min(at, table_deadline(e)), e->frames_at);
 	if (!list_empty(&e->due))
 		return 0;
 	if (e->data_paused || !list_empty(&e->starved))
@@ -103,15 +126,19 @@ static int spin_for_events(struct engine *e, struct epoll_event *events, nsec un
 /* Waits until something happens; e->now is the time after it. The number of events. */
 static int wait_for_events(struct engine *e, struct epoll_event *events)
 {
-	nsec at = next_deadline(e), began = e->now = host_clock();
-	int n = spin_for_events(e, events, at == 0 ? 0 : spin_until(&e->spin, began, at));
+	nsec began = e->now = host_clock();
+
+	moderate(e);
+	nsec at = next_deadline(e);
+	bool spins = at != 0 && e->frames_at == NSEC_NEVER;
+	int n = spin_for_events(e, events, spins ? spin_until(&e->spin, began, at) : 0);
 
 	if (n == 0) {
 		pump_catch_up_all(e);
 		n = sleep_for_events(e, events, at, at == 0 ? 0 : nsec_max(at - e->now, 0));
 		e->now = host_clock();
 	}
-	if (n > 0 && at != 0)
+	if (n > 0 && spins)
 		spin_ended(&e->spin, began, e->now);
 	return MAX(n, 0);
 }

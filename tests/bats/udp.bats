@@ -270,3 +270,17 @@ Network is down
 Network is down
 again"
 }
+
+@test "a program that does not read its datagrams keeps nobody else from theirs" {
+	run snake '
+idle, busy = udp(), udp()
+for i in range(300):
+    for _ in range(5):
+        idle.sendto(bytes(1000), peer)
+    busy.sendto(b"%d" % i, peer)
+    assert busy.recv(100) == b"%d" % i, i
+assert len(idle.recv(2000)) == 1000
+print("all of them")'
+	assert_success
+	assert_output "all of them"
+}
