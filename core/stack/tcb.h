@@ -109,6 +109,8 @@ struct tcp {
 		bool urgent, fin_queued, fin_sent, syn_due;
 		bool blocked; /* the owner found the ring full and waits for TCP_EV_WRITE */
 		bool forced;  /* during tcp_output_forced: partial segments leave */
+		bool pushing; /* what is before `pushed` leaves, whatever holds back what is behind it */
+		struct seq32 pushed;
 		struct ring ring;
 	} snd;
 	struct {
@@ -398,6 +400,11 @@ void tcp_ofo_free(struct tcp *t);
 /* --- tcp_output.c --- */
 void tcp_output(struct tcp *t, nsec now);
 void tcp_output_forced(struct tcp *t, nsec now);
+/*
+ * What may leave now, or all (`past_cork`), will leave when tcp_output comes, though the rule by which
+ * partial segments leave should have changed until then.
+ */
+void tcp_push(struct tcp *t, bool past_cork);
 bool tcp_output_one(struct tcp *t,
 	nsec now); /* one segment of new data, whatever the congestion window; false: none */
 void tcp_output_again(struct tcp *t, struct txseg *x, nsec now); /* a copy of what is in flight */

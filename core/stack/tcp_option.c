@@ -46,10 +46,11 @@ int tcp_set_option(struct tcp *t, enum tcp_option option, int64_t value, nsec no
 	switch (option) {
 	case TCP_OPT_NODELAY:
 	case TCP_OPT_CORK:
-		/* tcp(7): NODELAY flushes also what the cork holds; the timer of the cork does it now. */
-		tcp_timer_set(t, TCP_TIMER_CORK,
-			option == TCP_OPT_NODELAY && value && t->option[TCP_OPT_CORK] ? now
-										      : NSEC_NEVER);
+		tcp_timer_set(t, TCP_TIMER_CORK, NSEC_NEVER);
+		if (option == TCP_OPT_NODELAY && value)
+			tcp_push(t, true); /* tcp(7): what the cork holds, too */
+		else if (option == TCP_OPT_CORK && !value)
+			tcp_push(t, false);
 		if (tcp_is_synchronized(t))
 			tcp_due(t);
 		break;

@@ -256,6 +256,22 @@ static bool send_lost(struct tcp *t, nsec now)
 	return true;
 }
 
+/* Not just beyond una: after 2 GiB without a small segment the mark of the last one is ahead. */
+static bool nagle_lets_go(const struct tcp *t)
+{
+	bool small_in_flight = seq_gt(t->snd.small, t->snd.una) && seq_le(t->snd.small, t->snd.nxt);
+
+	return t->option[TCP_OPT_NODELAY] || !small_in_flight;
+}
+
+void tcp_push(struct tcp *t, bool past_cork)
+{
+	if (!past_cork && (t->option[TCP_OPT_CORK] || !nagle_lets_go(t)))
+		return;
+	t->snd.pushed = seq_add(t->snd.una_data, t->snd.ring.len);
+	t->snd.pushing = seq_gt(t->snd.pushed, t->snd.nxt);
+}
+
 /* May a segment that is not full, the last of the ring, leave now? */
 static bool partial_may_go(struct tcp *t, uint32_t len, nsec now)
 {
@@ -266,9 +282,7 @@ static bool partial_may_go(struct tcp *t, uint32_t len, nsec now)
 			tcp_timer_set(t, TCP_TIMER_CORK, now + TCP_CORK_MAX);
 		return false;
 	}
-	/* Not just beyond una: after 2 GiB without a small segment the mark of the last one is ahead. */
-	bool small_in_flight = seq_gt(t->snd.small, t->snd.una) && seq_le(t->snd.small, t->snd.nxt);
-	return t->option[TCP_OPT_NODELAY] || !small_in_flight;
+	return nagle_lets_go(t);
 }
 
 /* How much new data may leave in one go; 0: nothing now. */
@@ -288,6 +302,9 @@ static uint32_t sendable(struct tcp *t, uint32_t mss, nsec now)
 	uint32_t len = MIN(MIN(unsent, (uint32_t)window), MIN(room, tcp_burst_max(t, mss)));
 	if (len == unsent && (len % mss == 0 || partial_may_go(t, len % mss, now)))
 		return len;
+	uint32_t pushed = t->snd.pushing ? t->snd.pushed.v - t->snd.nxt.v : 0;
+	if (pushed > len - len % mss && pushed <= len)
+		return pushed;
 	if (len >= mss)
 		return len - len % mss;
 	return len == (uint32_t)window && (t->snd.forced || 2 * len >= t->snd.max_wnd) ? len : 0;
@@ -303,11 +320,12 @@ static bool send_new(struct tcp *t, nsec now)
 		struct seq32 ring_end = seq_add(t->snd.una_data, t->snd.ring.len);
 		struct seq32 end = seq_add(t->snd.nxt, len);
 		bool fin = t->snd.fin_queued && !t->snd.fin_sent && seq_eq(end, ring_end);
+		bool psh = seq_eq(end, ring_end) || (t->snd.pushing && seq_eq(end, t->snd.pushed));
 		struct outgoing o = {t->snd.nxt, TH_ACK, len, 0, probe > 0};
 
 		if (len == 0 && !fin)
 			return true;
-		o.flags |= (fin ? TH_FIN : 0) | (len > 0 && seq_eq(end, ring_end) ? TH_PSH : 0);
+		o.flags |= (fin ? TH_FIN : 0) | (len > 0 && psh ? TH_PSH : 0);
 		if (!send_segment(t, &o, now))
 			return false;
 		struct txseg *x = tcp_sent_append(t, len, false, fin, now);
@@ -317,6 +335,7 @@ static bool send_new(struct tcp *t, nsec now)
 		if (probe)
 			tcp_mtu_sent(t, x->start);
 		t->snd.fin_sent |= fin;
+		t->snd.pushing &= seq_gt(t->snd.pushed, end);
 		t->stats.bytes_sent += len;
 		t->last_sent = now;
 		if (t->stats.bytes_received && now - t->stats.last_data_recv < TCP_DELACK_MAX)

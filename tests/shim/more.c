@@ -31,6 +31,12 @@ int main(int argc, char **argv)
 	printf("there at once: %d\n", readable_within(fd[1], 60));
 	say("off", setsockopt(fd[0], IPPROTO_TCP, TCP_CORK, &off, sizeof(off)));
 	printf("then: %d\n", readable_within(fd[1], 100));
+	say_bytes("alone", buf, read(fd[1], buf, sizeof(buf)));
+	setsockopt(fd[0], IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
+	say("write", write(fd[0], "kl", 2));
+	setsockopt(fd[0], IPPROTO_TCP, TCP_CORK, &off, sizeof(off));
+	setsockopt(fd[0], IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
+	printf("off and on again: %d\n", readable_within(fd[1], 100));
 	close_pair(fd);
 	return 0;
 }

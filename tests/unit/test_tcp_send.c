@@ -137,6 +137,72 @@ TEST(nodelay_flushes_a_corked_socket_once)
 	rig_end(t);
 }
 
+static void set(struct rig *t, enum tcp_option option, int64_t value)
+{
+	assert_int_equal(tcp_set_option(t->tcp, option, value, t->now), 0);
+}
+
+/* The calls come faster than the stack is polled. */
+TEST(uncorking_and_corking_in_one_go_sends_what_was_before)
+{
+	struct rig *t = rig_in_state(TCPS_ESTABLISHED, .option = {[TCP_OPT_CORK] = 1});
+
+	app_send(t, 600);
+	expect_silence(t);
+	set(t, TCP_OPT_CORK, 0);
+	set(t, TCP_OPT_CORK, 1);
+	app_send(t, 100);
+	expect_tx(t, .seq = L(1), .len = 600, .psh = true);
+	rx(t, .ack = L(601));
+	expect_tx_after(t, TCP_CORK_MAX, .seq = L(601), .len = 100);
+	rig_end(t);
+}
+
+TEST(full_segments_take_what_was_before_the_cork_with_them)
+{
+	struct rig *t = rig_in_state(TCPS_ESTABLISHED, .option = {[TCP_OPT_CORK] = 1});
+
+	app_send(t, 600);
+	set(t, TCP_OPT_CORK, 0);
+	set(t, TCP_OPT_CORK, 1);
+	app_send(t, 1500);
+	expect_tx(t, .seq = L(1), .len = 1000);
+	expect_tx(t, .seq = L(1001), .len = 1000);
+	expect_silence(t);
+	rig_end(t);
+}
+
+TEST(nodelay_for_a_moment_sends_what_nagle_holds)
+{
+	struct rig *t = rig_in_state(TCPS_ESTABLISHED);
+
+	app_send(t, 10);
+	expect_tx(t, .seq = L(1), .len = 10);
+	app_send(t, 10);
+	expect_silence(t);
+	set(t, TCP_OPT_NODELAY, 1);
+	set(t, TCP_OPT_NODELAY, 0);
+	app_send(t, 10);
+	expect_tx(t, .seq = L(11), .len = 10);
+	expect_silence(t);
+	rig_end(t);
+}
+
+TEST(a_cork_for_a_moment_does_not_send_what_nagle_holds)
+{
+	struct rig *t = rig_in_state(TCPS_ESTABLISHED);
+
+	app_send(t, 10);
+	expect_tx(t, .seq = L(1), .len = 10);
+	app_send(t, 10);
+	set(t, TCP_OPT_CORK, 1);
+	set(t, TCP_OPT_CORK, 0);
+	expect_silence(t);
+	rx(t, .ack = L(11));
+	expect_tx(t, .seq = L(11), .len = 10);
+	rig_end(t);
+}
+
 TEST(cork_does_not_hold_back_a_close)
 {
 	struct rig *t = rig_in_state(TCPS_ESTABLISHED, .option = {[TCP_OPT_CORK] = 1});
@@ -464,6 +530,10 @@ int main(void)
 		cmocka_unit_test(cork_lets_full_segments_go),
 		cmocka_unit_test(uncorking_sends_what_waits),
 		cmocka_unit_test(nodelay_flushes_a_corked_socket_once),
+		cmocka_unit_test(uncorking_and_corking_in_one_go_sends_what_was_before),
+		cmocka_unit_test(full_segments_take_what_was_before_the_cork_with_them),
+		cmocka_unit_test(nodelay_for_a_moment_sends_what_nagle_holds),
+		cmocka_unit_test(a_cork_for_a_moment_does_not_send_what_nagle_holds),
 		cmocka_unit_test(cork_does_not_hold_back_a_close),
 		cmocka_unit_test(push_is_set_where_the_queue_ends),
 		cmocka_unit_test(urgent_data_is_pointed_at_until_it_is_acknowledged),
