@@ -11,7 +11,8 @@
  *	                  option and then closes or writes finds the option in force
  *	3. link           at most a budget of frames into the stack, then the events they caused; while a
  *	                  program is behind with its datagrams, every 50 us only (moderation)
- *	4. data sockets   those with an edge, and those that stopped before they were done
+ *	4. data sockets   those with an edge, and those that stopped before they were done; the stack
+ *	                  sends in between when that was much
  *	5. stack          host_poll sends what is due, events are acted upon, until there are none
  *	6. table          what changed is written where the programs read it
  *	7. the dead       sockets that ended in this turn are freed; until here pointers to them are
@@ -125,6 +126,7 @@ struct engine {
 	struct list blocked;   /* datagram sockets that wait for the link */
 	struct list dead;
 	unsigned nclients, nsocks, fd_limit;
+	size_t pumped; /* bytes from programs in step 4 since the stack sent last */
 	uint64_t raised, raised_max; /* bytes that programs' ends may hold more (pump_recv.c); at most */
 
 	nsec now;

@@ -22,6 +22,7 @@
 
 enum {
 	EVENTS_PER_TURN = 512,
+	PUMPED_MAX = 256 << 10, /* bytes from programs in step 4 before the stack sends */
 	STACK_ROUNDS = 8, /* sending causes events, where the peer is ourselves */
 };
 
@@ -157,6 +158,7 @@ static void dispatch(struct engine *e, struct epoll_event *events, int n, enum s
 	}
 }
 
+/* What a program sent leaves while the cache still has it, not behind what all others sent. */
 static void serve_due(struct engine *e)
 {
 	struct list due;
@@ -164,8 +166,14 @@ static void serve_due(struct engine *e)
 	dgram_retry(e);
 	list_init(&due);
 	list_splice(&due, &e->due);
-	for (struct list *link; (link = list_first(&due));)
+	e->pumped = 0;
+	for (struct list *link; (link = list_first(&due));) {
 		conn_serve(e, LIST_ENTRY(link, struct sock, due_link));
+		if (e->pumped >= PUMPED_MAX) {
+			stack_poll(e->stack, e->now);
+			e->pumped = 0;
+		}
+	}
 }
 
 bool loop_run_events(struct engine *e)

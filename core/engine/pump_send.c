@@ -259,6 +259,7 @@ static void throw_away(struct engine *e, struct sock *s)
 bool pump_send(struct engine *e, struct sock *s)
 {
 	enum outcome o = MORE;
+	size_t moved = 0;
 
 	if (!s->tcp || s->send == SEND_SHUT)
 		return true;
@@ -266,12 +267,13 @@ bool pump_send(struct engine *e, struct sock *s)
 		throw_away(e, s);
 		return true;
 	}
-	for (size_t moved = 0; o == MORE && moved < TURN_MAX;) {
+	while (o == MORE && moved < TURN_MAX) {
 		size_t before = tcp_send_queued(s->tcp);
 
 		o = take(e, s);
 		moved += tcp_send_queued(s->tcp) - before;
 	}
+	e->pumped += moved;
 	if (o == DRAINED)
 		s->drained_in = e->turn;
 	sock_dirty(e, s);
