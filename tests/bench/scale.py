@@ -1,18 +1,18 @@
 """Very many connections: what each costs when nothing happens, and whether work costs more among many than among few.
 
 Two crowds (crowd.c), one over the kernel's stack and one over ours, each with a server of its own in the other
-namespace,
-grow to 10, 1,000 and 10,000 connections. At each size both in turn do the same work several times: close and open
-connections, read small pieces and large ones, each from the next connection in turn. CPU time is everybody's: program,
-engine, server.
+namespace, grow to 10, 1,000 and 10,000 connections. At each size both in turn do the same work several times: close and
+open connections, read small pieces and large ones, each from the next connection in turn. CPU time is everybody's:
+program, engine, server.
 
 What a small piece costs grows with the number of connections on any stack, the kernel's included, for nothing of the
-next connection is in the cache; so its limit is the kernel's own growth, while a connection and a byte have to cost the
+next connection is in the cache; so it may grow as the kernel's does, while a connection and a byte have to cost the
 same among many as among few.
 """
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -84,14 +84,15 @@ def engine_cpu():
 
 
 def costs(crowds, reps, progress):
-    """Of each side and kind of work, the least of several: whoever else uses the machine only adds to it."""
+    """Of each side and kind of work, the median of several: by whether the scheduler put program, engine and server on
+    one core or two, and by what others leave of the cache, single ones differ by a third, at every size."""
     samples = {name: {kind: [] for kind in WORK} for name in crowds}
     for turn in range(reps):
         for name in sorted(crowds, reverse=turn % 2 == 0):
             progress(f"the same work, {name}, {turn + 1} of {reps}")
             for kind, (words, _, amount) in WORK.items():
                 samples[name][kind].append(cpu_of(crowds[name], *words) / amount)
-    return {name: {kind: min(values) for kind, values in kinds.items()}
+    return {name: {kind: statistics.median(values) for kind, values in kinds.items()}
             for name, kinds in samples.items()}
 
 
@@ -179,7 +180,7 @@ def report(result):
             values = [result["costs"][n][name][kind] for n in SIZES]
             growth = max(values) / values[0]
             if name == "kernel" and kind == "request":
-                limit = growth
+                limit = max(WITHIN, growth)
             say(f"CPU, {unit}, {name}: at {', '.join(f'{n:,}' for n in SIZES)}",
                 " ".join(f"{v:.3g}" for v in values),
                 f"{growth:.2f} <= {limit:.2f}" if name == "packet" else "", growth <= limit)
@@ -214,7 +215,7 @@ def draw(result, picture):
 
 
 def main():
-    reps = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    reps = int(sys.argv[1]) if len(sys.argv) > 1 else 9
     progress = progress_line()
     sides = {"kernel": lan.Side("kernel", os.environ["LAN_KERNEL"]),
              "packet": lan.ours("packet", os.environ["LAN_FAKE"], "packet")}
