@@ -68,7 +68,8 @@ $(B)/teecee: $(call obj_of,core/cli) $(call ar_of,report) $(AR_ENGINE)
 
 # Tests. tests/{unit,sim}/test_x.c is one cmocka program each, the other files there are linked into all of
 # them. tests/shim/facts/: cmocka, about the kernel alone. tests/shim/, tests/bench/, tests/tools/: plain
-# programs. tests/tools/static_*.c are linked statically: programs that no preload can reach.
+# programs, but for *_preload.c, which is preloaded into some. tests/tools/static_*.c are linked statically: programs
+# that no preload can reach.
 RIGS := unit sim
 rig_src = $(filter-out tests/$(1)/test_%,$(call src_of,tests/$(1)))
 $(foreach r,$(RIGS),$(eval $(call archive,tests-$(r),$(call objs,$(call rig_src,$(r))))))
@@ -77,7 +78,7 @@ CMOCKA_SRC := $(sort $(wildcard $(RIGS:%=tests/%/test_*.c))) $(call src_of,tests
 CMOCKA_BIN := $(call bins,$(CMOCKA_SRC))
 SANITIZED := $(filter asan tsan,$(MODE))
 PLAIN_DIRS := tests/shim $(if $(SANITIZED),,tests/bench tests/tools examples)
-PLAIN_BIN := $(call bins,$(foreach d,$(PLAIN_DIRS),$(call src_of,$(d))))
+PLAIN_BIN := $(patsubst %_preload,%_preload.so,$(call bins,$(foreach d,$(PLAIN_DIRS),$(call src_of,$(d)))))
 FUZZ_SRC := $(filter-out tests/fuzz/replay.c,$(call src_of,tests/fuzz))
 REPLAY_BIN := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/replay_%,$(FUZZ_SRC))
 tests: $(CMOCKA_BIN) $(PLAIN_BIN) $(REPLAY_BIN) $(B)/tests/packetdrill/play \
@@ -97,6 +98,8 @@ $(B)/tests/shim/%: $(O)/tests/shim/%.o $(if $(SANITIZED),$(O)/preload-wrapped.o)
 	$(LINK)
 $(B)/tests/bench/%: $(O)/tests/bench/%.o $(AR_ENGINE)
 	$(LINK) $(LIBS_CORE)
+$(B)/tests/bench/%.so: $(O)/tests/bench/%.o
+	$(LINK) -shared -Wl,-z,defs
 $(B)/tests/tools/static_%: $(O)/tests/tools/static_%.o
 	$(LINK) -static
 $(B)/tests/tools/%: $(O)/tests/tools/%.o $(foreach p,link ipc wire base,$(call ar_of,$(p)))
@@ -132,10 +135,12 @@ release-programs:
 	@+$(MAKE) --no-print-directory MODE=release all tests
 
 # The kernel's stack and ours at the same work, in turns: docs/performance.md. QUICK=1: a minute instead of nine; ONLY=up,rr1:
-# these rows; REPS=9: more pairs; SAVE=1: later runs compare with this one. Root, where user namespaces are not allowed.
+# these rows; REPS=9: more pairs; FLOOR=1: what the AF_UNIX hop alone costs, too; SAVE=1: later runs compare with this
+# one. Root, where user namespaces are not allowed.
 bench: need-bench
-	@+$(MAKE) -s --no-print-directory all $(addprefix $(B)/tests/bench/,talk patch)
-	@tests/bench/run $(if $(QUICK),--quick) $(if $(SAVE),--save) $(if $(REPS),--reps $(REPS)) $(ONLY)
+	@+$(MAKE) -s --no-print-directory all $(addprefix $(B)/tests/bench/,talk patch hop hop_preload.so)
+	@tests/bench/run $(if $(QUICK),--quick) $(if $(FLOOR),--floor) $(if $(SAVE),--save) \
+		$(if $(REPS),--reps $(REPS)) $(ONLY)
 
 # The page of `teecee report` in headless Chromium, of a download of 1 GiB. Two minutes, 3 GB of $TMPDIR.
 test-report: need-report
@@ -204,7 +209,7 @@ help:
 	@echo "make test               everything that can be checked here; the last line counts"
 	@echo "make test-report        the page of teecee report in Chromium"
 	@echo "make compat             real programs under the library, as clients and servers; docs/compatibility.md"
-	@echo "make bench              the kernel's stack and ours at the same work; QUICK=1 ONLY=up,rr1 REPS=9 SAVE=1"
+	@echo "make bench              the kernel's stack and ours at the same work; QUICK=1 ONLY=up,rr1 REPS=9 FLOOR=1 SAVE=1"
 	@echo "make bench-scale        10,000 connections: what each costs; 1,000 readers that do not read"
 	@echo "make compat-python      Python's own tests of sockets, on the kernel's stack and on ours"
 	@echo "make lint               include table, purity of the stack, exports, sizes, cppcheck"

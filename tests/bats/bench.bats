@@ -20,11 +20,25 @@ bench() { "$LAN_TOP/tests/bench/run" "$@"; }
 	assert_success
 	assert_line --regexp '^rr1 .*1\.0x +[0-9,]+ +[0-9,]+ +[0-9.]+ \([0-9.]+-[0-9.]+\)'
 	assert_line --regexp '^write1k .* -> '
+	refute_output --partial hop
 	run /usr/bin/python3 -c 'import json, sys
 row = json.load(open(sys.argv[1]))["rows"]["rr1"]
 samples = row["kernel"] + row["ours"]
 print(len(samples), all(s["value"] > 0 and s["cpu"] > 0 for s in samples))' "$OUT/result.json"
 	assert_output "4 True"
+}
+
+@test "with --floor the hop takes its turn, in the rows that it can do" {
+	run bench --floor --quick --seconds 0.2 rr1 udpdown accept
+	assert_success
+	assert_line --regexp '^rr1 .* (ok|LOW) +[0-9.]+, [0-9.]+ +[0-9.,]+ -> '
+	assert_line --regexp '^udpdown .* (ok|LOW) +[0-9.]+, [0-9.]+ +[0-9.,]+ -> '
+	run /usr/bin/python3 -c 'import json, sys
+rows = json.load(open(sys.argv[1]))["rows"]
+print(*(name for name, row in rows.items() if row.get("hop") and row["floor"]["value"] > 0 and row["floor"]["cpu"] > 0))
+print(*(name for name, row in rows.items() if "hop" not in row and "floor" not in row))' "$OUT/result.json"
+	assert_output "rr1 udpdown
+accept"
 }
 
 @test "a row that does not exist is refused, and one that fails is a status" {

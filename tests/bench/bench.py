@@ -4,6 +4,9 @@ For each row (rows.py) the same command runs over the kernel and over us, one ri
 the next time; so whatever else the machine does hits both alike. A ratio is that of one such pair; the median, the
 least and the greatest of them are shown. Rates alone are comparable within a run only.
 
+With --floor a third takes its turn in the rows that it can do (FLOOR_ROWS): the hop (hop.c), the kernel's stack behind
+the AF_UNIX sockets that ours has.
+
 CPU time is that of all processes of both namespaces: program, engine and peer, and of the kernel's softirq threads.
 System calls are those of engine and program, not of the peer, counted by perf in a short run of their own.
 """
@@ -19,7 +22,7 @@ import time
 
 import lan
 import report
-from rows import PAGE_PORT, ROWS, SOCKPERF_PORT
+from rows import FLOOR_ROWS, ROWS, SOCKPERF_PORT
 
 OUT = "build/bench"
 LAST = "tests/bench/last.json"
@@ -32,18 +35,24 @@ http {{
 	access_log off; sendfile on; tcp_nopush on; keepalive_timeout 600; keepalive_requests 1000000000;
 	client_body_temp_path {dir}/b; proxy_temp_path {dir}/p; fastcgi_temp_path {dir}/f; uwsgi_temp_path {dir}/u;
 	scgi_temp_path {dir}/s;
-	server {{ listen {address}:{port} backlog=1024; root {root}; }}
+	server {{ listen {listen} backlog=1024; root {root}; }}
 }}
 """
 
 
 def start_nginx(side):
     where = f"{lan.DIR}/nginx-{side.name}"
+    listen = f"unix:{side.page_path}" if side.page_path else f"{side.address}:{side.page_port}"
     os.makedirs(where)
     with open(f"{where}/conf", "w", encoding="ascii") as f:
-        f.write(NGINX.format(dir=where, address=side.address, port=PAGE_PORT, root=f"{lan.DIR}/www"))
-    return lan.start(side.command("nginx", "-e", f"{where}/error.log", "-p", where, "-c", f"{where}/conf"),
-                     f"nginx-{side.name}")
+        f.write(NGINX.format(dir=where, listen=listen, root=f"{lan.DIR}/www"))
+    pid = lan.start(side.command("nginx", "-e", f"{where}/error.log", "-p", where, "-c", f"{where}/conf"),
+                    f"nginx-{side.name}")
+    if side.page_path:
+        lan.await_path(side.page_path)
+        lan.start(lan.at_client(lan.HOP, "in", str(side.page_port), side.page_path), "hop-pages")
+    lan.await_port(lan.at_server, side.address, side.page_port)
+    return pid
 
 
 class Bench:
@@ -52,9 +61,17 @@ class Bench:
         self.sides = {"kernel": lan.Side("kernel", os.environ["LAN_KERNEL"]),
                       "packet": lan.ours("packet", os.environ["LAN_FAKE"], "packet"),
                       "pcap": lan.ours("pcap", "10.77.0.130", "pcap"),
+                      "hop": lan.hop(),
                       **lan.tap_sides()}
         self.programs = {}  # (program, side) -> pid of the measured server
         self.calls = lan.have_perf()
+
+    def sides_of(self, row):
+        """Who takes turns: what the result calls it, and the side."""
+        names = {"kernel": row.base, "ours": row.side}
+        if self.options.floor and row.name in FLOOR_ROWS:
+            names["hop"] = "hop"
+        return {who: self.sides[name] for who, name in names.items()}
 
     def prepare(self, rows):
         """Servers, and everything that belongs to a first time: engines, addresses, caches."""
@@ -68,19 +85,19 @@ class Bench:
             with open(f"{lan.DIR}/www/{name}", "wb") as f:
                 f.write(os.urandom(size))
         start_nginx(lan.Side("server", lan.SERVER, namespace="server"))
-        lan.await_port(lan.at_server, lan.SERVER, PAGE_PORT)
         if any(row.side == "tap" for row in rows):
             lan.tap_up()
+        if self.options.floor:
+            lan.hop_up(self.sides["hop"])
         for row in rows:
-            for name in (row.base, row.side):
-                self.prepare_side(row, self.sides[name])
+            for side in self.sides_of(row).values():
+                self.prepare_side(row, side)
 
     def prepare_side(self, row, side):
         key = (row.program, side.name)
         if row.program and key not in self.programs:
             if row.program == "nginx":
                 self.programs[key] = start_nginx(side)
-                lan.await_port(lan.at_server, side.address, PAGE_PORT)
             else:
                 self.programs[key] = lan.start(
                     side.command(lan.TALK, "serve", side.address, str(lan.TALK_PORT)), f"talk-{side.name}")
@@ -110,18 +127,19 @@ class Bench:
         return calls / (amount * 1000 if row.unit == "GB" else amount)
 
     def run_row(self, row, progress):
-        pair = (row.base, row.side)
-        samples = {name: [] for name in pair}
+        sides = self.sides_of(row)
+        samples = {who: [] for who in sides}
         for turn in range(self.options.reps):
-            for name in pair if turn % 2 == 0 else reversed(pair):
-                progress(f"{row.title}: {name}, {turn + 1} of {self.options.reps}")
-                samples[name].append(self.measure(row, self.sides[name]))
-        result = {"title": row.title, "goal": row.goal, "rate": row.rate, "unit": row.unit,
-                  "kernel": samples[row.base], "ours": samples[row.side]}
+            for who in sides if turn % 2 == 0 else reversed(sides):
+                progress(f"{row.title}: {sides[who].name}, {turn + 1} of {self.options.reps}")
+                samples[who].append(self.measure(row, sides[who]))
+        result = {"title": row.title, "goal": row.goal, "rate": row.rate, "unit": row.unit, **samples}
+        if "hop" in samples:
+            result["floor"] = {key: report.ratios(result, key, "hop")[0] for key in ("value", "cpu")}
         if self.calls and not self.options.quick:
             progress(f"{row.title}: system calls")
             try:
-                result["calls"] = {k: self.calls_per_unit(row, self.sides[s]) for k, s in zip(("kernel", "ours"), pair)}
+                result["calls"] = {who: self.calls_per_unit(row, sides[who]) for who in ("kernel", "ours")}
             except lan.NotCounted:
                 pass
         return result
@@ -150,6 +168,7 @@ def progress_line():
 def parse_options():
     parser = argparse.ArgumentParser(prog="tests/bench/run")
     parser.add_argument("--quick", action="store_true", help="once, one second each: a first look")
+    parser.add_argument("--floor", action="store_true", help="what the AF_UNIX hop alone costs, too")
     parser.add_argument("--save", action="store_true", help="later runs compare with this one")
     parser.add_argument("--reps", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=0)
@@ -169,6 +188,8 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     bench = Bench(options)
     result = {"machine": machine(), "reps": options.reps, "seconds": options.seconds, "rows": {}}
+    if options.floor:
+        result["floor"] = True
     failed = 0
     progress = progress_line()
     progress("starting servers and engines")
@@ -188,7 +209,7 @@ def main():
             print(f"{row.name}: failed: {why}", flush=True)
             continue
         progress("")
-        report.line(row.name, result["rows"][row.name], report.load(LAST))
+        report.line(row.name, result, report.load(LAST))
     report.cpu_lines(result)
     os.makedirs(OUT, exist_ok=True)
     report.save(result, f"{OUT}/result.json", f"{OUT}/ratios.svg")

@@ -1,7 +1,7 @@
 """The two ends of the private LAN (tests/bats/lan.bash has made it), programs in them, and what they cost.
 
-A side is a stack: the kernel's, or ours with a link. Its programs run in the client namespace and have its address;
-whom they talk to is always the kernel of the server namespace.
+A side is a stack: the kernel's, or ours with a link, or the kernel's behind the hop. Its programs run in the client
+namespace and have its address; whom they talk to is always the kernel of the server namespace.
 """
 
 import os
@@ -14,6 +14,8 @@ DIR = os.environ["LAN_DIR"]
 SERVER = os.environ["LAN_SERVER"]
 TALK = TOP + "/build/tests/bench/talk"
 TALK_PORT = 7000
+PAGE_PORT, HOP_PAGE_PORT = 80, 8080
+HOP = TOP + "/build/tests/bench/hop"
 NSEC = 1e9
 
 
@@ -32,7 +34,9 @@ class Side:
         self.env = env or {}
         self.peer = peer  # the address of whom its programs talk to
         self.namespace = namespace
-        self.started = False  # an engine is there
+        self.page_port = PAGE_PORT  # where its nginx is asked
+        self.page_path = ""  # and where that listens, if a relay stands between
+        self.started = False  # its first connection was made, so that an engine is there
 
     def preload(self):
         return ["env"] + [f"{k}={v}" for k, v in self.env.items()] if self.env else []
@@ -48,6 +52,19 @@ def ours(name, address, link, iface="va", peer=SERVER):
     # What is to be tried in a run, TEECEE_BUSY_POLL say, is handed on; what belongs to the side is not.
     env.update({k[6:]: v for k, v in os.environ.items() if k.startswith("BENCH_TEECEE_")})
     return Side(name, address, env, peer)
+
+
+def hop():
+    """The kernel's stack, and in front of it the AF_UNIX socket that ours has there (hop.c)."""
+    side = Side("hop", os.environ["LAN_KERNEL"], {"LD_PRELOAD": HOP + "_preload.so"})
+    side.page_port = HOP_PAGE_PORT
+    side.page_path = f"{DIR}/hop-pages"
+    return side
+
+
+def hop_up(side):
+    start(at_client(HOP, "out"), "hop")
+    await_port(side.command, side.peer, TALK_PORT)
 
 
 # Over TAP devices: ours has one, with the kernel of the client namespace at its other end; the kernel's has one in each
@@ -105,6 +122,15 @@ def await_port(at, address, port, seconds=15):
     while subprocess.run(at(*probe), stderr=subprocess.DEVNULL, check=False).returncode != 0:
         if time.monotonic() > end:
             raise Failed(f"nobody listens on {address}:{port}")
+
+
+def await_path(path, seconds=15):
+    """Until somebody listens there."""
+    end = time.monotonic() + seconds
+    while not os.path.exists(path):
+        if time.monotonic() > end:
+            raise Failed(f"nobody listens on {path}")
+        time.sleep(0.01)
 
 
 def run(argv, limit):

@@ -6,7 +6,7 @@ import subprocess
 
 from rows import CPU_GOAL, CPU_ROWS
 
-COLUMNS = "{:<9} {:<39} {:>5}  {:>10} {:>10}  {:>5} {:<13} {:<4} {:>17} {:>15}  {}"
+COLUMNS = "{:<9} {:<39} {:>5}  {:>10} {:>10}  {:>5} {:<13} {:<4} {}{:>17} {:>15}  {}"
 
 
 def load(path):
@@ -21,9 +21,9 @@ def median(samples, key):
     return statistics.median(s[key] for s in samples)
 
 
-def ratios(row, key="value"):
-    """Ours to the kernel's, of each pair: median, least, greatest."""
-    pairs = [o[key] / k[key] for k, o in zip(row["kernel"], row["ours"]) if k[key]]
+def ratios(row, key="value", who="ours"):
+    """Ours (or the hop's) to the kernel's, of each pair: median, least, greatest."""
+    pairs = [o[key] / k[key] for k, o in zip(row["kernel"], row[who]) if k[key]]
     return statistics.median(pairs), min(pairs), max(pairs)
 
 
@@ -52,11 +52,16 @@ def moved(now, before):
     return f"was {old:.2f} ({old_low:.2f}-{old_high:.2f})"
 
 
+def floor(result, text):
+    """The hop's column, which is there only where it was measured."""
+    return f"{text:>11} " if result.get("floor") else ""
+
+
 def heading(result):
     m = result["machine"]
     print(f"{m['cpus']} x {m['model']}, Linux {m['kernel']}, load {m['load']:.1f}; {result['reps']} pairs of"
           f" {result['seconds']:g} s; GB = 10^9 bytes\n")
-    print(COLUMNS.format("row", "", "goal", "kernel", "ours", "ratio", "min-max", "",
+    print(COLUMNS.format("row", "", "goal", "kernel", "ours", "ratio", "min-max", "", floor(result, "hop, CPU"),
                          "CPU s/GB, us/op", "calls/MB, /op", "moved"), flush=True)
 
 
@@ -64,13 +69,15 @@ def cost(row, key, scale):
     return f"{number(median(row['kernel'], key) * scale)} -> {number(median(row['ours'], key) * scale)}"
 
 
-def line(name, row, last):
+def line(name, result, last):
+    row = result["rows"][name]
     mid, low, high = ratios(row)
-    calls = row.get("calls")
+    calls, hop = row.get("calls"), row.get("floor")
     print(COLUMNS.format(
         name, row["title"], row["goal"],
         number(median(row["kernel"], "value")), number(median(row["ours"], "value")), f"{mid:.2f}",
         f"({low:.2f}-{high:.2f})" if low != high else "", verdict(row),
+        floor(result, f"{hop['value']:.2f}, {hop['cpu']:.2f}" if hop else ""),
         cost(row, "cpu", 1 if row["unit"] == "GB" else 1e6),
         f"{number(calls['kernel'])} -> {number(calls['ours'])}" if calls else "",
         moved(row, (last or {"rows": {}})["rows"].get(name))).rstrip(), flush=True)
@@ -84,7 +91,7 @@ def cpu_lines(result):
             print(COLUMNS.format(
                 name, "CPU seconds per GB", f"{CPU_GOAL:g}x", number(median(row["kernel"], "cpu")),
                 number(median(row["ours"], "cpu")), f"{mid:.2f}", f"({low:.2f}-{high:.2f})" if low != high else "",
-                "ok" if mid <= CPU_GOAL else "HIGH", "", "", "").rstrip())
+                "ok" if mid <= CPU_GOAL else "HIGH", "", "", "", "").rstrip())
 
 
 def save(result, path, picture):

@@ -11,7 +11,6 @@ from typing import Callable
 
 from lan import TALK, TALK_PORT, at_client, at_server
 
-PAGE_PORT = 80
 SOCKPERF_PORT = 7100
 
 
@@ -59,7 +58,8 @@ def read_talk_bytes(out):
 def wrk(connections, page):
     def command(side, seconds):
         return at_server("wrk", "-t", "1", "-c", str(connections), "-d", f"{max(1, round(seconds))}s",
-                         "--timeout", "60s", "-s", "tests/bench/wrk.lua", f"http://{side.address}/{page}")
+                         "--timeout", "60s", "-s", "tests/bench/wrk.lua",
+                         f"http://{side.address}:{side.page_port}/{page}")
     return command
 
 
@@ -142,3 +142,5 @@ ROWS = [
 ]
 CPU_GOAL = 1.5       # times the kernel's CPU seconds per GB
 CPU_ROWS = ("up", "down")
+# What the hop can do too: programs that connect, and nginx.
+FLOOR_ROWS = ("up", "down", "up8", "down8", "rr1", "rr64k", "conn", "nginx1k", "nginx100m", "write1k", "udp", "udpdown")
