@@ -35,9 +35,10 @@ print(len(samples), all(s["value"] > 0 and s["cpu"] > 0 for s in samples))' "$OU
 	assert_line --regexp '^udpdown .* (ok|LOW) +[0-9.]+, [0-9.]+ +[0-9.,]+ -> '
 	run /usr/bin/python3 -c 'import json, sys
 rows = json.load(open(sys.argv[1]))["rows"]
-print(*(name for name, row in rows.items() if row.get("hop") and row["floor"]["value"] > 0 and row["floor"]["cpu"] > 0))
-print(*(name for name, row in rows.items() if "hop" not in row and "floor" not in row))' "$OUT/result.json"
-	assert_output "rr1 udpdown
+hop = {name: row["hop"] for name, row in rows.items() if "hop" in row}
+print(*hop, *(len(samples) == 1 and samples[0]["value"] > 0 and samples[0]["cpu"] > 0 for samples in hop.values()))
+print(*rows.keys() - hop.keys())' "$OUT/result.json"
+	assert_output "rr1 udpdown True True
 accept"
 }
 

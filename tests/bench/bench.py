@@ -134,8 +134,6 @@ class Bench:
                 progress(f"{row.title}: {sides[who].name}, {turn + 1} of {self.options.reps}")
                 samples[who].append(self.measure(row, sides[who]))
         result = {"title": row.title, "goal": row.goal, "rate": row.rate, "unit": row.unit, **samples}
-        if "hop" in samples:
-            result["floor"] = {key: report.ratios(result, key, "hop")[0] for key in ("value", "cpu")}
         if self.calls and not self.options.quick:
             progress(f"{row.title}: system calls")
             try:
@@ -187,9 +185,8 @@ def main():
     options, rows = parse_options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     bench = Bench(options)
-    result = {"machine": machine(), "reps": options.reps, "seconds": options.seconds, "rows": {}}
-    if options.floor:
-        result["floor"] = True
+    result = {"machine": machine(), "reps": options.reps, "seconds": options.seconds, "floor": options.floor,
+              "rows": {}}
     failed = 0
     progress = progress_line()
     progress("starting servers and engines")

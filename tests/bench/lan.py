@@ -6,6 +6,7 @@ namespace and have its address; whom they talk to is always the kernel of the se
 
 import os
 import resource
+import socket
 import subprocess
 import time
 
@@ -125,12 +126,13 @@ def await_port(at, address, port, seconds=15):
 
 
 def await_path(path, seconds=15):
-    """Until somebody listens there."""
+    """Until somebody accepts there: a relay in front of it listens anyway."""
     end = time.monotonic() + seconds
-    while not os.path.exists(path):
-        if time.monotonic() > end:
-            raise Failed(f"nobody listens on {path}")
-        time.sleep(0.01)
+    with socket.socket(socket.AF_UNIX) as probe:
+        while probe.connect_ex(path) != 0:
+            if time.monotonic() > end:
+                raise Failed(f"nobody listens on {path}")
+            time.sleep(0.01)
 
 
 def run(argv, limit):

@@ -52,16 +52,22 @@ def moved(now, before):
     return f"was {old:.2f} ({old_low:.2f}-{old_high:.2f})"
 
 
-def floor(result, text):
-    """The hop's column, which is there only where it was measured."""
-    return f"{text:>11} " if result.get("floor") else ""
+def hop_column(result, text):
+    """The hop's column, which only a run with --floor has."""
+    return f"{text:>11} " if result["floor"] else ""
+
+
+def hop_ratios(row):
+    """The hop's rate and CPU time to the kernel's; "": the hop does not do this."""
+    return ", ".join(f"{ratios(row, key, 'hop')[0]:.2f}" for key in ("value", "cpu")) if "hop" in row else ""
 
 
 def heading(result):
     m = result["machine"]
     print(f"{m['cpus']} x {m['model']}, Linux {m['kernel']}, load {m['load']:.1f}; {result['reps']} pairs of"
           f" {result['seconds']:g} s; GB = 10^9 bytes\n")
-    print(COLUMNS.format("row", "", "goal", "kernel", "ours", "ratio", "min-max", "", floor(result, "hop, CPU"),
+    print(COLUMNS.format("row", "", "goal", "kernel", "ours", "ratio", "min-max", "",
+                         hop_column(result, "hop, CPU"),
                          "CPU s/GB, us/op", "calls/MB, /op", "moved"), flush=True)
 
 
@@ -72,12 +78,12 @@ def cost(row, key, scale):
 def line(name, result, last):
     row = result["rows"][name]
     mid, low, high = ratios(row)
-    calls, hop = row.get("calls"), row.get("floor")
+    calls = row.get("calls")
     print(COLUMNS.format(
         name, row["title"], row["goal"],
         number(median(row["kernel"], "value")), number(median(row["ours"], "value")), f"{mid:.2f}",
         f"({low:.2f}-{high:.2f})" if low != high else "", verdict(row),
-        floor(result, f"{hop['value']:.2f}, {hop['cpu']:.2f}" if hop else ""),
+        hop_column(result, hop_ratios(row)),
         cost(row, "cpu", 1 if row["unit"] == "GB" else 1e6),
         f"{number(calls['kernel'])} -> {number(calls['ours'])}" if calls else "",
         moved(row, (last or {"rows": {}})["rows"].get(name))).rstrip(), flush=True)
