@@ -63,13 +63,18 @@ void shim_refresh(struct shim_sock *s)
 		s->family = s->info.family;
 }
 
-bool shim_await_slot(struct shim_sock *s)
+/* The slot is there before its addresses are; a connect to port 0 fails. */
+static bool shows_connect(const struct shim_sock *s)
 {
-	for (int i = 0; i < SLOT_WAIT_MS && !s->known && s->instance >= 0; i++) {
+	return s->known && (s->info.use != IPC_SLOT_LIVE || s->info.remote.port != 0);
+}
+
+void shim_await_connect(struct shim_sock *s)
+{
+	for (int i = 0; i < SLOT_WAIT_MS && !shows_connect(s) && s->instance >= 0; i++) {
 		raw_poll(NULL, 1);
 		shim_refresh(s);
 	}
-	return s->known;
 }
 
 static bool identify_fresh(struct shim_sock *s)

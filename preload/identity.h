@@ -53,11 +53,11 @@ bool shim_identify(int fd, struct shim_sock *out);
 void shim_from_hint(int fd, struct shim_sock *out);
 
 /*
- * Reads the table again; until the slot appears (the engine has not got to the request), at most a
- * second.
+ * Reads the table again; until it shows what became of a connect (the engine may not have got to the
+ * request), at most a second.
  */
 void shim_refresh(struct shim_sock *s);
-bool shim_await_slot(struct shim_sock *s);
+void shim_await_connect(struct shim_sock *s);
 
 /* The current value of an option, of either kind of socket. */
 int64_t shim_option(const struct shim_sock *s, enum ipc_option o);

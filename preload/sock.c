@@ -198,9 +198,8 @@ static void look_up(struct shim_sock *s)
 {
 	struct hint h = hint_get(s->fd);
 
-	if (s->kind == SHIM_ENGAGED && !s->known && h.kind == HINT_CONNECTING &&
-		h.cookie == s->cookie)
-		shim_await_slot(s);
+	if (s->kind == SHIM_ENGAGED && h.kind == HINT_CONNECTING && h.cookie == s->cookie)
+		shim_await_connect(s);
 }
 
 int shim_getsockname(struct shim_sock *s, struct sockaddr *addr, socklen_t *len)

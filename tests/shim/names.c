@@ -78,6 +78,26 @@ static void v6(char **argv)
 	close(fd);
 }
 
+/* A connect has its address when it returns, whoever else has yet to do something for it. */
+static void under_way(const struct sockaddr_in *a)
+{
+	enum { TIMES = 200 };
+	int without = 0;
+
+	for (int i = 0; i < TIMES; i++) {
+		struct sockaddr_in me = {0};
+		socklen_t len = sizeof(me);
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+		connect_in(fd, a);
+		without += getsockname(fd, (struct sockaddr *)&me, &len) < 0 || me.sin_port == 0 ||
+			   me.sin_addr.s_addr == 0;
+		await(fd, POLLOUT);
+		close(fd);
+	}
+	printf("under way, %d times: %d without an address\n", TIMES, without);
+}
+
 int main(int argc, char **argv)
 {
 	struct sockaddr_in a = peer_address(argv), any = address("0.0.0.0", 0),
@@ -97,6 +117,7 @@ int main(int argc, char **argv)
 	await(fd, POLLOUT);
 	both_names("connected", fd);
 	close(fd);
+	under_way(&a);
 	fd = socket(AF_INET, SOCK_STREAM, 0);
 	say("refused", connect_in(fd, &closed));
 	say_name("refused", getpeername, fd, true);
