@@ -234,11 +234,11 @@ static void fill_hello(struct ipc_hello *m, const struct settings *s)
 	lock_give(&saved);
 }
 
-/* Takes what the WELCOME says; the table's fd stays the caller's. */
+/* Takes what the WELCOME says; the fds that came with it stay the caller's. */
 static int take_welcome(
-	struct channel *c, const struct ipc_welcome *w, int table_fd, const struct settings *s)
+	struct channel *c, const struct ipc_welcome *w, const int fd[2], const struct settings *s)
 {
-	int instance = table_fd < 0 ? -EPROTO : instance_add(w->instance, table_fd, w->table_size);
+	int instance = instance_add(w->instance, fd, w->table_size);
 
 	if (instance < 0)
 		return instance;
@@ -262,7 +262,7 @@ static int greet(struct channel *c, const struct settings *s, char text[static I
 		struct ipc_refused refused;
 	} m;
 	struct ipc_hello hello;
-	int table_fd, r;
+	int fd[2], r;
 
 	fill_hello(&hello, s);
 	if (raw_send(c->fd, &hello, sizeof hello) != sizeof hello)
@@ -275,11 +275,11 @@ static int greet(struct channel *c, const struct settings *s, char text[static I
 			ANSWER_TIMEOUT_MS / 1000);
 		return -ENETDOWN;
 	}
-	ssize_t n = ipc_recv_fd(c->fd, &m, sizeof m, &table_fd, MSG_DONTWAIT);
+	ssize_t n = ipc_recv_pair(c->fd, &m, sizeof m, fd, MSG_DONTWAIT);
 	if (n <= 0)
 		return -ECONNRESET;
 	if (ipc_check(&m, (size_t)n, IPC_WELCOME, sizeof m.welcome)) {
-		r = take_welcome(c, &m.welcome, table_fd, s);
+		r = take_welcome(c, &m.welcome, fd, s);
 	} else if (ipc_check(&m, (size_t)n, IPC_REFUSED, sizeof m.refused)) {
 		m.refused.text[IPC_TEXT_LEN - 1] = '\0';
 		snprintf(text, IPC_TEXT_LEN, "%s", m.refused.text);
@@ -287,8 +287,9 @@ static int greet(struct channel *c, const struct settings *s, char text[static I
 	} else {
 		r = -EPROTO;
 	}
-	if (table_fd >= 0)
-		raw_close(table_fd);
+	for (int i = 0; i < 2; i++)
+		if (fd[i] >= 0)
+			raw_close(fd[i]);
 	if (r == -EPROTO)
 		snprintf(text, IPC_TEXT_LEN,
 			"the running engine is of another version: run teecee stop");

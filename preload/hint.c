@@ -18,7 +18,7 @@ enum { CHUNK = 1024, CHUNKS = 1024 }; /* the kernel's default fs.nr_open is 2^20
  */
 struct entry {
 	_Atomic uint64_t cookie;
-	/* kind | lowered << 8 | lingers << 9 | more << 10 | v6 << 11 | told << 12 | table << 16 */
+	/* kind | lowered << 8 | lingers << 9 | v6 << 10 | told << 11 | table << 16 */
 	_Atomic uint32_t word;
 };
 
@@ -64,9 +64,8 @@ struct hint hint_get(int fd)
 		.kind = (enum hint_kind)(word & 0xff),
 		.lowered = word >> 8 & 1,
 		.lingers = word >> 9 & 1,
-		.more = word >> 10 & 1,
-		.v6 = word >> 11 & 1,
-		.told = word >> 12 & 1,
+		.v6 = word >> 10 & 1,
+		.told = word >> 11 & 1,
 		.table = (uint8_t)(word >> 16),
 		.cookie = cookie,
 	};
@@ -85,8 +84,7 @@ void hint_set(int fd, struct hint h)
 	}
 	atomic_store_explicit(&e->word,
 		(uint32_t)h.kind | (uint32_t)h.lowered << 8 | (uint32_t)h.lingers << 9 |
-			(uint32_t)h.more << 10 | (uint32_t)h.v6 << 11 | (uint32_t)h.told << 12 |
-			(uint32_t)h.table << 16,
+			(uint32_t)h.v6 << 10 | (uint32_t)h.told << 11 | (uint32_t)h.table << 16,
 		memory_order_release);
 }
 

@@ -35,7 +35,6 @@ struct hint {
 	bool v6;       /* DGRAM: an AF_INET6 socket */
 	bool told;     /* what ended the connection has been told, though the real socket still lives */
 	bool lingers;  /* SO_LINGER with a time: close() has to wait */
-	bool more;     /* the last send said MSG_MORE */
 	uint8_t table; /* index for table_at() */
 	uint64_t cookie;
 };

@@ -11,7 +11,7 @@
 
 static struct instance {
 	char id[IPC_INSTANCE_LEN];
-	size_t size;
+	uint32_t nsets;
 	struct ipc_table *_Atomic table;
 } instances[INSTANCE_MAX];
 
@@ -57,41 +57,46 @@ int instance_find(const char id[static IPC_INSTANCE_LEN])
  * that a reader in another thread never sees unmapped memory: at worst it finds nothing under its
  * cookie.
  */
-static int map_at(struct instance *in, int fd, size_t size)
+static int map_at(struct instance *in, const int fd[2], uint32_t nsets)
 {
 	struct ipc_table *old = atomic_load(&in->table);
-	bool reuse = old && in->size == size;
-	void *t = mmap(
-		reuse ? old : NULL, size, PROT_READ, MAP_SHARED | (reuse ? MAP_FIXED : 0), fd, 0);
+	bool reuse = old && in->nsets == nsets;
+	struct ipc_table *t = ipc_table_map(reuse ? old : NULL, fd[0], fd[1], nsets, false);
 
-	if (t == MAP_FAILED)
+	if (!t)
 		return -errno;
-	in->size = size;
+	in->nsets = nsets;
 	atomic_store_explicit(&in->table, t, memory_order_release);
 	return 0;
 }
 
-int instance_add(const char id[static IPC_INSTANCE_LEN], int table_fd, uint64_t size)
+/* Whether the file is as long as it should be: a short one would be SIGBUS later. */
+static bool has_size(int fd, size_t size)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && (uint64_t)st.st_size >= size;
+}
+
+int instance_add(const char id[static IPC_INSTANCE_LEN], const int fd[2], uint64_t size)
 {
 	struct ipc_table head;
-	struct stat st;
 	sigset_t saved;
 
-	/* Checked before it is mapped: a short file would be SIGBUS later. */
-	if (fstat(table_fd, &st) < 0 || (uint64_t)st.st_size < size || size < sizeof head)
+	if (!has_size(fd[0], size) || size < sizeof head)
 		return -EPROTO;
-	struct ipc_table *probe = mmap(NULL, sizeof head, PROT_READ, MAP_SHARED, table_fd, 0);
+	struct ipc_table *probe = mmap(NULL, sizeof head, PROT_READ, MAP_SHARED, fd[0], 0);
 	if (probe == MAP_FAILED)
 		return -errno;
 	memcpy(&head, probe, sizeof head);
 	munmap(probe, sizeof head);
-	if (!ipc_table_valid(&head, size))
+	if (!ipc_table_valid(&head, size) || !has_size(fd[1], ipc_corks_size(head.nsets)))
 		return -EPROTO;
 
 	lock_take(&saved);
 	int i = find_locked(id);
 	int r = 0;
-	if (i < 0 && (r = map_at(&instances[next], table_fd, size)) == 0) {
+	if (i < 0 && (r = map_at(&instances[next], fd, head.nsets)) == 0) {
 		i = (int)next;
 		memcpy(instances[i].id, id, IPC_INSTANCE_LEN);
 		next = (next + 1) % INSTANCE_MAX;

@@ -31,10 +31,10 @@
 #include <unistd.h>
 
 #include "core/base/bytes.h"
+#include "preload/cork.h"
 #include "preload/hint.h"
 #include "preload/identity.h"
 #include "preload/instance.h"
-#include "preload/more.h"
 #include "preload/real.h"
 #include "preload/request.h"
 #include "preload/sock.h"
@@ -147,7 +147,7 @@ static bool before_send_ours(int fd, struct hint h, int flags)
 		error = ECONNRESET;
 	if (error && tell_error(fd, &h, error, flags))
 		return false;
-	more_before_send(fd, h, flags);
+	cork_before_send(fd, h, flags);
 	return true;
 }
 
@@ -198,7 +198,7 @@ ssize_t io_after_recv(int fd, ssize_t result, int flags)
 
 ssize_t io_after_send(int fd, ssize_t result, int flags)
 {
-	more_after_send(fd, flags);
+	cork_after_send(fd, flags);
 	if (result >= 0)
 		return result;
 	int error = errno;

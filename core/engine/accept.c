@@ -108,6 +108,8 @@ static bool furnish(struct engine *e, struct sock *s, const struct sock *l, int 
 	socklen_t len = sizeof(cookie);
 
 	memcpy(first.option, l->slot->info.option, sizeof(first.option));
+	first.option[IPC_OPT_CORK] =
+		ipc_cork_get(ipc_table_cork(e->table, l->slot), l->cookie) & IPC_CORK_ON;
 	if (getsockopt(program, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0 ||
 		!table_claim(e, s, cookie, &first))
 		return false;
@@ -137,6 +139,7 @@ void accept_adopt(struct engine *e, int fd)
 		s->pid = l->pid;
 		watch_owner(e, s);
 		tcp_set_user(s->tcp, s);
+		option_cork(e, s);
 		table_write(e, s);
 		l->in_hand = s;
 		l->in_hand_fd = self->fd;

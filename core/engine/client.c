@@ -69,10 +69,11 @@ static void welcome(struct engine *e, struct client *c)
 {
 	struct ipc_welcome w = {
 		.h = ipc_header(IPC_WELCOME, sizeof(w)),
-		.table_size = e->table_size,
+		.table_size = ipc_table_size(e->table->nsets),
 		.address = *host_address(e->host),
 		.mtu = host_link(e->host)->info.mtu,
 	};
+	const int files[2] = {e->table_fd, e->corks_fd};
 
 	if (e->settings.mtu)
 		w.mtu = (uint16_t)e->settings.mtu;
@@ -81,7 +82,7 @@ static void welcome(struct engine *e, struct client *c)
 	table_describe(e, w.mtu);
 	c->waiting = false;
 	c->welcome = true;
-	if (ipc_send_fd(c->src.fd, &w, sizeof(w), e->table_fd, MSG_DONTWAIT) < 0)
+	if (ipc_send_pair(c->src.fd, &w, sizeof(w), files, MSG_DONTWAIT) < 0)
 		client_free(e, c);
 }
 
@@ -162,17 +163,16 @@ static void answer(struct engine *e, struct client *c)
 		welcome(e, c);
 }
 
-/* Whether it changes how fast bytes leave that were written before; TCP_NODELAY sends them too. */
+/*
+ * Whether it changes how fast bytes leave that were written before; TCP_NODELAY sends them too. They
+ * are read first: the order of a program's calls is kept where it can be seen.
+ */
 static bool divides(const struct ipc_setopt *m)
 {
-	return m->option == IPC_OPT_CORK || m->option == IPC_OPT_MORE ||
+	return m->option == IPC_OPT_CORK || m->option == IPC_OPT_FLUSH ||
 	       (m->option == IPC_OPT_NODELAY && !m->value);
 }
 
-/*
- * The order of a program's calls is kept where it can be seen: what was written before CORK ends
- * goes first.
- */
 static void serve_setopt(struct engine *e, const struct ipc_setopt *m)
 {
 	struct sock *s = table_sock(e, m->cookie);
@@ -184,20 +184,6 @@ static void serve_setopt(struct engine *e, const struct ipc_setopt *m)
 	if (s->state == ST_STREAM && divides(m))
 		conn_serve(e, s);
 	option_apply(e, s, m->option, m->value);
-}
-
-/*
- * Whether a message sets the option that the one before it switched on. Then all that was written
- * between the two is in the queue already: what the first asked for is over. Switching off is never
- * void: the end of a cork sends.
- */
-static bool overtakes(const struct ipc_incoming *later, const struct ipc_incoming *in)
-{
-	const struct ipc_setopt *a = in->data, *b = later->data;
-
-	return in->fd < 0 && later->fd < 0 && ipc_check(a, in->len, IPC_SETOPT, sizeof(*a)) &&
-	       ipc_check(b, later->len, IPC_SETOPT, sizeof(*b)) && a->cookie == b->cookie &&
-	       a->option == b->option && a->value;
 }
 
 static void hello(struct engine *e, struct client *c, const struct ipc_hello *h)
@@ -291,8 +277,6 @@ static bool serve_messages(struct engine *e, struct client *c, struct ipc_incomi
 	if (!here)
 		client_free(e, c);
 	for (int i = 0; i < n; i++) {
-		if (here && c->welcome && i + 1 < n && overtakes(&in[i + 1], &in[i]))
-			continue;
 		if (here && in[i].len > 0) {
 			here = serve_message(e, c, in[i].data, in[i].len, in[i].fd);
 			continue;

@@ -109,8 +109,7 @@ struct engine {
 	nsec started;
 
 	struct ipc_table *table;
-	size_t table_size;
-	int table_fd;
+	int table_fd, corks_fd;
 	struct sock **by_slot; /* the sock of each slot of the table */
 
 	struct list clients;
@@ -222,5 +221,13 @@ void table_release(struct engine *e, struct sock *s, int error);
 /* options.c: applies an option to the sock's connection (if there is one yet) and to its slot. */
 int option_apply(struct engine *e, struct sock *s, enum ipc_option o, int64_t value);
 void option_apply_all(struct engine *e, struct sock *s, uint32_t set, const int64_t *value);
+
+/*
+ * Corks are words in memory (core/ipc/cork.h). Before what the program wrote is read: the number of
+ * flushes, which goes to sock.flushes when all has been. After it: the tcp gets the cork that the
+ * word says.
+ */
+uint32_t option_cork_begin(struct engine *e, struct sock *s);
+void option_cork(struct engine *e, struct sock *s);
 
 #endif

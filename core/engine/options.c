@@ -4,13 +4,39 @@
 #include "core/engine/sock.h"
 #include "core/engine/stack_option.h"
 
-/* MSG_MORE is a cork that the program's next send without it takes off. */
-static int apply_cork(struct engine *e, struct sock *s)
+/* What was read earlier in this turn, without a cork, has not been sent yet. */
+uint32_t option_cork_begin(struct engine *e, struct sock *s)
 {
-	const int64_t *option = s->slot->info.option;
+	bool used = false;
+	uint32_t flushes = s->slot ? ipc_cork_reading(ipc_table_cork(e->table, s->slot), &used) : 0;
 
-	return tcp_set_option(s->tcp, TCP_OPT_CORK,
-		option[IPC_OPT_CORK] || option[IPC_OPT_MORE], e->now);
+	if (used && !tcp_get_option(s->tcp, TCP_OPT_CORK))
+		tcp_set_option(s->tcp, TCP_OPT_CORK, 0, e->now);
+	return flushes;
+}
+
+void option_cork(struct engine *e, struct sock *s)
+{
+	uint32_t flushes;
+
+	if (!s->slot)
+		return;
+	bool was = tcp_get_option(s->tcp, TCP_OPT_CORK);
+	bool is = ipc_cork_look(ipc_table_cork(e->table, s->slot), &flushes);
+	bool flush = is && flushes != s->flushes;
+	if ((was && !is) || flush)
+		tcp_set_option(s->tcp, TCP_OPT_CORK, 0, e->now);
+	if (is && (flush || !was))
+		tcp_set_option(s->tcp, TCP_OPT_CORK, 1, e->now);
+}
+
+/* By a message, because the program did not find the word. */
+static int set_cork(struct engine *e, struct sock *s, bool on)
+{
+	if (s->slot)
+		ipc_cork_put(ipc_table_cork(e->table, s->slot), s->cookie, IPC_CORK_ON, on);
+	option_cork(e, s);
+	return 0;
 }
 
 /* Those that are not options of the stack. */
@@ -20,8 +46,10 @@ static int apply_other(struct engine *e, struct sock *s, enum ipc_option o, int6
 
 	switch (o) {
 	case IPC_OPT_CORK:
-	case IPC_OPT_MORE:
-		return s->slot ? apply_cork(e, s) : 0;
+		return set_cork(e, s, value);
+	case IPC_OPT_FLUSH:
+		option_cork(e, s);
+		return 0;
 	case IPC_OPT_BACKLOG:
 		if (s->state != ST_LISTENING)
 			return 0;

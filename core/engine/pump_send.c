@@ -260,6 +260,7 @@ bool pump_send(struct engine *e, struct sock *s)
 {
 	enum outcome o = MORE;
 	size_t moved = 0;
+	uint32_t flushes;
 
 	if (!s->tcp || s->send == SEND_SHUT)
 		return true;
@@ -267,15 +268,19 @@ bool pump_send(struct engine *e, struct sock *s)
 		throw_away(e, s);
 		return true;
 	}
+	flushes = option_cork_begin(e, s);
 	while (o == MORE && moved < TURN_MAX) {
 		size_t before = tcp_send_queued(s->tcp);
 
 		o = take(e, s);
 		moved += tcp_send_queued(s->tcp) - before;
 	}
+	option_cork(e, s);
 	e->pumped += moved;
-	if (o == DRAINED)
+	if (o == DRAINED) {
 		s->drained_in = e->turn;
+		s->flushes = flushes;
+	}
 	sock_dirty(e, s);
 	if (o == MORE)
 		sock_due(e, s);

@@ -100,6 +100,7 @@ struct sock {
 	bool urgent;  /* an urgent byte is, or was, in the queue: EPOLLPRI */
 	bool sent;    /* our FIN was acknowledged */
 	bool over;    /* TCP_EV_CLOSED */
+	uint32_t flushes; /* of its cork word: done with */
 	bool foreign; /* of another uid: requests must show the token */
 	uint8_t patience; /* turns that its request has been put off */
 	int refuse;   /* positive errno: no room for it, its first request will be told */

@@ -47,7 +47,7 @@ void engine_init(struct engine *e, const struct settings *settings)
 	e->settings = *settings;
 	e->uid = geteuid();
 	e->pid = getpid();
-	e->epoll = e->table_fd = -1;
+	e->epoll = e->table_fd = e->corks_fd = -1;
 	e->control.fd = e->data.fd = e->dgrams.fd = e->link.fd = e->signals.fd = -1;
 	struct list *lists[] = {&e->clients, &e->socks, &e->due, &e->dirty, &e->aging,
 		&e->lingering, &e->selfs, &e->starved, &e->unread, &e->blocked,

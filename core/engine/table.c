@@ -1,7 +1,7 @@
 /*
  * The table's writer: one memfd, sized once for as many sockets as there can ever be, mapped here
  * for writing and handed to clients sealed. F_SEAL_FUTURE_WRITE lets our mapping write and nobody's
- * after it.
+ * after it. The cork words, which clients write as well, are another.
  *
  * WHEN A SLOT IS WRITTEN. At once before anything the program can notice and then ask about
  * (connected, failed, accepted, closed). At the end of the turn when its state has changed, or
@@ -68,21 +68,32 @@ static void end_life(struct engine *e)
 	atomic_store(&e->table->alive, 0);
 }
 
+/* Of zeros; -1 and errno. */
+static int new_file(const char *name, size_t size)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0 || ftruncate(fd, (off_t)size) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
 int table_open(struct engine *e, unsigned max_socks)
 {
+	const int sealed = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 	uint32_t nsets = sets_for(max_socks);
 
-	e->table_size = ipc_table_size(nsets);
 	e->by_slot = calloc((size_t)nsets * IPC_TABLE_WAYS, sizeof(*e->by_slot));
-	e->table_fd = memfd_create("teecee-table", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (!e->by_slot || e->table_fd < 0 || ftruncate(e->table_fd, (off_t)e->table_size) < 0)
+	e->table_fd = new_file("teecee-table", ipc_table_size(nsets));
+	e->corks_fd = new_file("teecee-corks", ipc_corks_size(nsets));
+	if (!e->by_slot || e->table_fd < 0 || e->corks_fd < 0)
 		return errno;
-	e->table = mmap(NULL, e->table_size, PROT_READ | PROT_WRITE, MAP_SHARED, e->table_fd, 0);
-	if (e->table == MAP_FAILED) {
-		e->table = NULL;
+	e->table = ipc_table_map(NULL, e->table_fd, e->corks_fd, nsets, true);
+	if (!e->table)
 		return errno;
-	}
-	if (fcntl(e->table_fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW) < 0)
+	if (fcntl(e->table_fd, F_ADD_SEALS, sealed | F_SEAL_FUTURE_WRITE) < 0 ||
+		fcntl(e->corks_fd, F_ADD_SEALS, sealed) < 0)
 		return errno;
 	e->table->magic = IPC_MAGIC;
 	e->table->version = IPC_VERSION;
@@ -95,14 +106,16 @@ void table_close(struct engine *e)
 {
 	if (e->table) {
 		end_life(e);
-		munmap(e->table, e->table_size);
+		ipc_table_unmap(e->table, e->table->nsets);
 	}
 	if (e->table_fd >= 0)
 		close(e->table_fd);
+	if (e->corks_fd >= 0)
+		close(e->corks_fd);
 	free(e->by_slot);
 	e->table = NULL;
 	e->by_slot = NULL;
-	e->table_fd = -1;
+	e->table_fd = e->corks_fd = -1;
 }
 
 void table_describe(struct engine *e, uint16_t mtu)
@@ -131,6 +144,8 @@ bool table_claim(
 	if (!s->slot)
 		return false;
 	s->cookie = cookie;
+	ipc_cork_claim(ipc_table_cork(e->table, s->slot), cookie,
+		first->kind == IPC_KIND_TCP && first->option[IPC_OPT_CORK]);
 	e->by_slot[s->slot - e->table->slot] = s;
 	return true;
 }

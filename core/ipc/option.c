@@ -57,7 +57,7 @@ const struct ipc_option_info ipc_option_info[IPC_OPT_COUNT] = {
 	[IPC_OPT_TTL] = {"IP_TTL", IPPROTO_IP, IP_TTL, 64, -1, 255, false},
 	[IPC_OPT_V6ONLY] = {"IPV6_V6ONLY", IPPROTO_IPV6, IPV6_V6ONLY, 0, BOOL},
 	[IPC_OPT_CONGESTION] = {.name = "TCP_CONGESTION", .initial = CUBIC},
-	[IPC_OPT_MORE] = {.name = "MSG_MORE"},
+	[IPC_OPT_FLUSH] = {.name = "flush"},
 	[IPC_OPT_BACKLOG] = {.name = "backlog"},
 };
 

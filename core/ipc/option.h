@@ -40,7 +40,7 @@ enum ipc_option {
 	/* The name's bytes, see ipc_congestion_pack. */
 	IPC_OPT_CONGESTION = IPC_OPT_PLAIN,
 	/* What is no option of a program's, but travels like one. */
-	IPC_OPT_MORE,    /* the last bytes were sent with MSG_MORE */
+	IPC_OPT_FLUSH,   /* a cork was taken off that the engine has seen (cork.h) */
 	IPC_OPT_BACKLOG, /* listen() on a listening socket */
 	IPC_OPT_COUNT,
 };

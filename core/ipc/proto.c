@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 struct ipc_header ipc_header(enum ipc_op op, size_t len)
 {
@@ -50,41 +51,59 @@ int ipc_peer(int fd, uid_t *uid, pid_t *pid)
 	return 0;
 }
 
+enum { PAIR = 2 };
+
 union fd_control {
 	struct cmsghdr align;
-	char bytes[CMSG_SPACE(sizeof(int))];
+	char bytes[CMSG_SPACE(PAIR * sizeof(int))];
 };
 
-ssize_t ipc_send_fd(int socket, const void *data, size_t len, int fd, int flags)
+static ssize_t send_with(
+	int socket, const void *data, size_t len, const int *fd, size_t n, int flags)
 {
 	struct iovec iov = {.iov_base = (void *)data, .iov_len = len};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 	union fd_control control;
 
-	if (fd >= 0) {
+	if (n > 0) {
 		memset(&control, 0, sizeof control);
 		msg.msg_control = control.bytes;
-		msg.msg_controllen = sizeof control.bytes;
+		msg.msg_controllen = CMSG_SPACE(n * sizeof *fd);
 		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof fd);
-		memcpy(CMSG_DATA(c), &fd, sizeof fd);
+		c->cmsg_len = CMSG_LEN(n * sizeof *fd);
+		memcpy(CMSG_DATA(c), fd, n * sizeof *fd);
 	}
-	ssize_t n = sendmsg(socket, &msg, flags | MSG_NOSIGNAL);
-	return n < 0 ? -errno : n;
+	ssize_t sent = sendmsg(socket, &msg, flags | MSG_NOSIGNAL);
+	return sent < 0 ? -errno : sent;
 }
 
-/* The fd that came with a message; -1: none. */
-static int fd_of(struct msghdr *msg)
+ssize_t ipc_send_fd(int socket, const void *data, size_t len, int fd, int flags)
+{
+	return send_with(socket, data, len, &fd, fd >= 0, flags);
+}
+
+ssize_t ipc_send_pair(int socket, const void *data, size_t len, const int fd[2], int flags)
+{
+	return send_with(socket, data, len, fd, PAIR, flags);
+}
+
+/* The fds that came with a message, `wanted` at most; -1: none. */
+static void take_fds(struct msghdr *msg, int *fd, unsigned wanted)
 {
 	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
-	int fd = -1;
+	int all[PAIR] = {-1, -1};
 
 	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-		c->cmsg_len == CMSG_LEN(sizeof fd))
-		memcpy(&fd, CMSG_DATA(c), sizeof fd);
-	return fd;
+		c->cmsg_len > CMSG_LEN(0) && c->cmsg_len <= CMSG_LEN(sizeof all))
+		memcpy(all, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
+	for (unsigned i = 0; i < PAIR; i++) {
+		if (i < wanted)
+			fd[i] = all[i];
+		else if (all[i] >= 0)
+			close(all[i]);
+	}
 }
 
 int ipc_recv_fds(int socket, struct ipc_incoming *in, unsigned n, int flags)
@@ -107,12 +126,12 @@ int ipc_recv_fds(int socket, struct ipc_incoming *in, unsigned n, int flags)
 		return -errno;
 	for (int i = 0; i < got; i++) {
 		in[i].len = m[i].msg_len;
-		in[i].fd = fd_of(&m[i].msg_hdr);
+		take_fds(&m[i].msg_hdr, &in[i].fd, 1);
 	}
 	return got;
 }
 
-ssize_t ipc_recv_fd(int socket, void *data, size_t len, int *fd, int flags)
+static ssize_t recv_with(int socket, void *data, size_t len, int *fd, unsigned wanted, int flags)
 {
 	struct iovec iov = {.iov_base = data, .iov_len = len};
 	union fd_control control;
@@ -123,7 +142,20 @@ ssize_t ipc_recv_fd(int socket, void *data, size_t len, int *fd, int flags)
 		.msg_controllen = sizeof control.bytes,
 	};
 	ssize_t n = recvmsg(socket, &msg, flags | MSG_CMSG_CLOEXEC);
+	int error = errno;
 
-	*fd = n < 0 ? -1 : fd_of(&msg);
-	return n < 0 ? -errno : n;
+	if (n < 0)
+		msg.msg_controllen = 0;
+	take_fds(&msg, fd, wanted);
+	return n < 0 ? -error : n;
+}
+
+ssize_t ipc_recv_fd(int socket, void *data, size_t len, int *fd, int flags)
+{
+	return recv_with(socket, data, len, fd, 1, flags);
+}
+
+ssize_t ipc_recv_pair(int socket, void *data, size_t len, int fd[2], int flags)
+{
+	return recv_with(socket, data, len, fd, PAIR, flags);
 }

@@ -16,9 +16,9 @@
  * got in a WELCOME before.
  *
  * CONTROL CHANNEL. One per process, opened at the first control call that needs it. The client
- * sends HELLO, the engine answers WELCOME (with the table's memfd) or REFUSED, as soon as it has
- * its address. Then come ATTACH messages, if any, each of them answered, and then SETOPT messages
- * that nobody waits for.
+ * sends HELLO, the engine answers WELCOME (with the memfds of the table and of the cork words) or
+ * REFUSED, as soon as it has its address. Then come ATTACH messages, if any, each of them answered,
+ * and then SETOPT messages that nobody waits for.
  *
  * DATA SOCKET. A stream socket of the program. Before it is established it carries requests, each
  * of them IPC_REQUEST_LEN bytes in one send and one more byte in another: the padding and a lowered
@@ -51,7 +51,7 @@
 
 enum {
 	IPC_MAGIC = 0x74654365, /* "teCe" */
-	IPC_VERSION = 1,
+	IPC_VERSION = 2,
 	IPC_REQUEST_LEN = 8191,
 	IPC_TOKEN_LEN = 16,
 	IPC_TEXT_LEN = 256,
@@ -61,7 +61,7 @@ enum {
 
 enum ipc_op {
 	IPC_HELLO = 1, /* control, client to engine: struct ipc_hello */
-	IPC_WELCOME,   /* control, engine to client: struct ipc_welcome and the table's memfd */
+	IPC_WELCOME,   /* control, engine to client: struct ipc_welcome, the memfds of table and corks */
 	IPC_REFUSED,   /* control, engine to client: struct ipc_refused; the engine closes */
 	IPC_SETOPT,    /* control, client to engine: struct ipc_setopt */
 	IPC_CONNECT,   /* data: struct ipc_request */
@@ -106,7 +106,7 @@ struct ipc_welcome {
 	struct ipc_header h;
 	uint8_t token[IPC_TOKEN_LEN];
 	char instance[IPC_INSTANCE_LEN];
-	uint64_t table_size; /* bytes of the memfd */
+	uint64_t table_size; /* bytes of its memfd */
 	struct ipnet address; /* ours */
 	uint16_t mtu;
 	uint8_t pad[5];
@@ -240,11 +240,13 @@ socklen_t ipc_name(struct sockaddr_un *out, const struct settings *s, uid_t uid,
 int ipc_peer(int fd, uid_t *uid, pid_t *pid);
 
 /*
- * sendmsg/recvmsg of one message with at most one fd (-1: none); MSG_NOSIGNAL, close-on-exec. Bytes
- * or -errno.
+ * sendmsg/recvmsg of one message with at most one fd, or two (-1: none); MSG_NOSIGNAL,
+ * close-on-exec. Bytes or -errno. Of a message with more fds than asked for the rest is closed.
  */
 ssize_t ipc_send_fd(int socket, const void *data, size_t len, int fd, int flags);
 ssize_t ipc_recv_fd(int socket, void *data, size_t len, int *fd, int flags);
+ssize_t ipc_send_pair(int socket, const void *data, size_t len, const int fd[2], int flags);
+ssize_t ipc_recv_pair(int socket, void *data, size_t len, int fd[2], int flags);
 
 enum { IPC_INCOMING_MAX = 4 };
 

@@ -4,12 +4,14 @@
 #include <linux/futex.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "core/ipc/dgram.h"
 #include "core/ipc/proto.h"
 
 enum {
+	ALIGNMENT = 64 << 10, /* a page, on any machine */
 	/*
 	 * A writer holds a slot for well under a microsecond. A reader that sees it held longer gives
 	 * the writer the processor: first by sched_yield, then, for the writer may wait for another
@@ -26,6 +28,51 @@ size_t ipc_table_size(uint32_t nsets)
 {
 	return sizeof(struct ipc_table) + (size_t)nsets * IPC_TABLE_WAYS * sizeof(struct ipc_slot) +
 	       IPC_TABLE_PORTS_LEN;
+}
+
+size_t ipc_corks_size(uint32_t nsets)
+{
+	return (size_t)nsets * IPC_TABLE_WAYS * sizeof(ipc_cork_word);
+}
+
+/* Where the words begin. */
+static size_t corks_offset(uint32_t nsets)
+{
+	return (ipc_table_size(nsets) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+void ipc_table_unmap(struct ipc_table *t, uint32_t nsets)
+{
+	munmap(t, corks_offset(nsets) + ipc_corks_size(nsets));
+}
+
+struct ipc_table *ipc_table_map(
+	struct ipc_table *at, int table_fd, int corks_fd, uint32_t nsets, bool writer)
+{
+	size_t table_len = ipc_table_size(nsets), offset = corks_offset(nsets);
+	size_t corks_len = ipc_corks_size(nsets);
+	int prot = PROT_READ | (writer ? PROT_WRITE : 0);
+	char *t = (char *)at;
+
+	if (!t)
+		t = mmap(NULL, offset + corks_len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (t == MAP_FAILED)
+		return NULL;
+	void *table = mmap(t, table_len, prot, MAP_SHARED | MAP_FIXED, table_fd, 0);
+	void *corks = mmap(t + offset, corks_len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+		corks_fd, 0);
+	if (table != MAP_FAILED && corks != MAP_FAILED)
+		return (struct ipc_table *)t;
+	int error = errno;
+	if (!at)
+		ipc_table_unmap((struct ipc_table *)t, nsets);
+	errno = error;
+	return NULL;
+}
+
+ipc_cork_word *ipc_table_cork(const struct ipc_table *t, const struct ipc_slot *slot)
+{
+	return (ipc_cork_word *)((char *)t + corks_offset(t->nsets)) + (slot - t->slot);
 }
 
 bool ipc_table_valid(const struct ipc_table *t, size_t size)

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "core/base/addr.h"
+#include "core/ipc/cork.h"
 #include "core/ipc/option.h"
 
 enum { IPC_TABLE_WAYS = 8, IPC_TCP_INFO_LEN = 256 };
@@ -73,8 +74,22 @@ enum { IPC_TABLE_PORTS_LEN = 65536 / 8 };
 bool ipc_table_listens(const struct ipc_table *t, uint16_t port);
 void ipc_table_set_listens(struct ipc_table *t, uint16_t port, bool on); /* the writer's */
 
-/* Bytes of a table of `nsets` sets. */
+/* Bytes of a table of `nsets` sets, and of its cork words, which are a file of their own. */
 size_t ipc_table_size(uint32_t nsets);
+size_t ipc_corks_size(uint32_t nsets);
+
+/*
+ * Maps both files, the words right behind the table, so that a table's address is enough to find
+ * them; the words for writing, the table too if `writer`. `at`: an address that this has returned
+ * for as many sets, whose mapping is replaced without a moment in which there is none; or NULL. NULL
+ * and errno.
+ */
+struct ipc_table *ipc_table_map(
+	struct ipc_table *at, int table_fd, int corks_fd, uint32_t nsets, bool writer);
+void ipc_table_unmap(struct ipc_table *t, uint32_t nsets);
+
+/* The word of a slot of a mapped table. */
+ipc_cork_word *ipc_table_cork(const struct ipc_table *t, const struct ipc_slot *slot);
 
 /* Reader: checks magic, version and size of a mapped table. */
 bool ipc_table_valid(const struct ipc_table *t, size_t size);

@@ -109,6 +109,91 @@ TEST(small_messages_cross_both_ways_whole_and_at_once)
 	engine_rig_free(r);
 }
 
+/* What the shim does of a setsockopt (preload/cork.c), and the message if one is needed. */
+static void set_cork(struct engine_rig *r, int fd, bool on)
+{
+	uint64_t cookie = program_table(r, fd).cookie;
+	ipc_cork_word *w = ipc_table_cork(r->e.table, ipc_table_find(r->e.table, cookie));
+
+	if (ipc_cork_put(w, cookie, IPC_CORK_ON, on) == IPC_CORK_FLUSH)
+		conn_serve(&r->e, table_sock(&r->e, cookie));
+}
+
+static void program_write(struct engine_rig *r, int fd, const char *text)
+{
+	uint64_t cookie = program_table(r, fd).cookie;
+
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	ipc_cork_wrote(ipc_table_cork(r->e.table, ipc_table_find(r->e.table, cookie)), cookie);
+}
+
+TEST(a_cork_holds_what_is_written_under_it_until_it_comes_off)
+{
+	struct engine_rig *r = engine_rig_new();
+	struct tcp *t;
+	int fd = program_connected(r, &t);
+
+	set_cork(r, fd, true);
+	program_write(r, fd, "head");
+	engine_turns(r, 100 * MSEC);
+	expect_peer(r, t, "");
+	program_write(r, fd, "body");
+	engine_turns(r, 0);
+	expect_peer(r, t, "");
+	set_cork(r, fd, false);
+	engine_turns(r, 0);
+	expect_peer(r, t, "headbody");
+	set_cork(r, fd, true);
+	program_write(r, fd, "late");
+	engine_turns(r, 0);
+	expect_peer(r, t, "");
+	engine_turns(r, 201 * MSEC); /* tcp(7): the ceiling */
+	expect_peer(r, t, "late");
+	close(fd);
+	engine_rig_free(r);
+}
+
+TEST(a_cork_that_is_off_again_before_the_engine_looks_holds_nothing)
+{
+	struct engine_rig *r = engine_rig_new();
+	struct tcp *t;
+	int fd = program_connected(r, &t);
+
+	set_cork(r, fd, true);
+	program_write(r, fd, "answer");
+	set_cork(r, fd, false);
+	set_cork(r, fd, true); /* for the next one */
+	engine_turns(r, 0);
+	expect_peer(r, t, "answer");
+	program_write(r, fd, "next");
+	engine_turns(r, 0);
+	expect_peer(r, t, "");
+	close(fd);
+	engine_rig_free(r);
+}
+
+TEST(a_cork_right_behind_a_write_does_not_hold_it)
+{
+	struct engine_rig *r = engine_rig_new();
+	struct tcp *t;
+	int fd = program_connected(r, &t);
+
+	for (int i = 0; i < 3; i++) {
+		program_write(r, fd, "before");
+		set_cork(r, fd, true);
+		engine_turns(r, 0);
+		expect_peer(r, t, "before");
+		program_write(r, fd, "after");
+		engine_turns(r, 0);
+		expect_peer(r, t, "");
+		set_cork(r, fd, false);
+		engine_turns(r, 0);
+		expect_peer(r, t, "after");
+	}
+	close(fd);
+	engine_rig_free(r);
+}
+
 TEST(everything_is_forwarded_and_one_byte_stays)
 {
 	struct engine_rig *r = engine_rig_new();
@@ -551,6 +636,9 @@ int main(void)
 		cmocka_unit_test(a_refused_connect_leaves_its_errno),
 		cmocka_unit_test(a_silent_peer_is_a_timeout),
 		cmocka_unit_test(small_messages_cross_both_ways_whole_and_at_once),
+		cmocka_unit_test(a_cork_holds_what_is_written_under_it_until_it_comes_off),
+		cmocka_unit_test(a_cork_that_is_off_again_before_the_engine_looks_holds_nothing),
+		cmocka_unit_test(a_cork_right_behind_a_write_does_not_hold_it),
 		cmocka_unit_test(everything_is_forwarded_and_one_byte_stays),
 		cmocka_unit_test(an_urgent_byte_right_behind_others_arrives),
 		cmocka_unit_test(a_big_upload_arrives_unchanged),

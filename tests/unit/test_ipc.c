@@ -97,6 +97,43 @@ static void an_fd_travels_with_its_message(void **state)
 	close(pipe_fds[1]);
 }
 
+/* A pipe's reading end says end of file when the last writing end is closed. */
+static bool has_writers(int reader)
+{
+	struct pollfd p = {.fd = reader};
+
+	return poll(&p, 1, 0) == 0;
+}
+
+static void two_fds_travel_and_one_too_many_is_closed(void **state)
+{
+	int pair[2], ends[2], got[2];
+	char text[8];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(ipc_send_pair(pair[0], "two", 3, ends, 0), 3);
+	assert_int_equal(ipc_recv_pair(pair[1], text, sizeof text, got, 0), 3);
+	assert_int_equal(write(got[1], "x", 1), 1);
+	assert_int_equal(read(got[0], text, sizeof text), 1);
+	close(got[0]);
+	close(got[1]);
+
+	assert_int_equal(ipc_send_pair(pair[0], "two", 3, (int[]){ends[0], ends[1]}, 0), 3);
+	close(ends[1]);
+	assert_true(has_writers(ends[0]));
+	assert_int_equal(ipc_recv_fd(pair[1], text, sizeof text, &got[0], 0), 3);
+	assert_true(got[0] >= 0);
+	assert_false(has_writers(ends[0]));
+	close(got[0]);
+	assert_int_equal(ipc_recv_pair(pair[1], text, sizeof text, got, MSG_DONTWAIT), -EAGAIN);
+	assert_int_equal(got[0], -1);
+	assert_int_equal(got[1], -1);
+	close(ends[0]);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 static void several_messages_are_received_at_once(void **state)
 {
 	struct ipc_incoming in[IPC_INCOMING_MAX];
@@ -273,6 +310,45 @@ static void a_table_is_valid_only_when_whole(void **state)
 
 static struct ipc_sock_info first_info; /* main sets it */
 
+static int file_of(size_t size)
+{
+	int fd = memfd_create("test", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, (off_t)size), 0);
+	return fd;
+}
+
+/* Writer and reader see each other's words; a reader that maps again finds another engine's. */
+static void the_cork_words_are_behind_the_table(void **state)
+{
+	int table = file_of(ipc_table_size(NSETS)), corks = file_of(ipc_corks_size(NSETS));
+	int others = file_of(ipc_corks_size(NSETS));
+	struct ipc_table *w = ipc_table_map(NULL, table, corks, NSETS, true);
+	struct ipc_table *r = ipc_table_map(NULL, table, corks, NSETS, false);
+	const struct ipc_slot *slot;
+
+	assert_non_null(w);
+	assert_non_null(r);
+	w->nsets = NSETS;
+	assert_non_null(ipc_table_claim(w, 5, &first_info));
+	slot = ipc_table_claim(w, 6, &first_info);
+	ipc_cork_claim(ipc_table_cork(w, slot), 6, false);
+	slot = ipc_table_find(r, 6);
+	assert_non_null(slot);
+	assert_int_equal(ipc_cork_put(ipc_table_cork(r, slot), 6, IPC_CORK_ON, true), IPC_CORK_PUT);
+	assert_true(ipc_cork_get(ipc_table_cork(w, ipc_table_find(w, 6)), 6) & IPC_CORK_ON);
+	assert_ptr_equal(ipc_table_map(r, table, others, NSETS, false), r);
+	assert_int_equal(ipc_cork_get(ipc_table_cork(r, slot), 6), 0);
+	assert_null(ipc_table_map(NULL, -1, corks, NSETS, false));
+	assert_int_equal(errno, EBADF);
+	ipc_table_unmap(r, NSETS);
+	ipc_table_unmap(w, NSETS);
+	close(table);
+	close(corks);
+	close(others);
+}
+
 static void a_claimed_slot_is_found_with_initial_options(void **state)
 {
 	struct ipc_table *t = new_table();
@@ -391,6 +467,7 @@ int main(void)
 		cmocka_unit_test(names_carry_user_interface_address_and_instance),
 		cmocka_unit_test(the_longest_name_fits),
 		cmocka_unit_test(an_fd_travels_with_its_message),
+		cmocka_unit_test(two_fds_travel_and_one_too_many_is_closed),
 		cmocka_unit_test(several_messages_are_received_at_once),
 		cmocka_unit_test(the_peer_of_a_socketpair_is_this_process),
 		cmocka_unit_test(initial_values_are_the_kernels),
@@ -399,6 +476,7 @@ int main(void)
 		cmocka_unit_test(linger_survives_both_ways),
 		cmocka_unit_test(options_are_found_by_level_and_name),
 		cmocka_unit_test(a_table_is_valid_only_when_whole),
+		cmocka_unit_test(the_cork_words_are_behind_the_table),
 		cmocka_unit_test(a_claimed_slot_is_found_with_initial_options),
 		cmocka_unit_test(the_oldest_dead_slot_makes_place_and_a_live_one_never),
 		cmocka_unit_test(a_reader_never_sees_half_a_write),

@@ -1,0 +1,99 @@
+#include "core/ipc/cork.h"
+
+enum {
+	CORKED = IPC_CORK_ON | IPC_CORK_MORE,
+	UNSENT = IPC_CORK_WRITTEN | IPC_CORK_READING,
+	BITS = 8,     /* below the number of flushes */
+	TAG = 32,     /* and this above it */
+	PATIENCE = 8, /* a client that keeps changing its word is not waited for */
+};
+
+#define FLUSH (UINT64_C(1) << BITS)
+#define FLUSHES ((UINT64_C(1) << TAG) - FLUSH)
+
+static bool is_of(uint64_t word, uint64_t cookie)
+{
+	return word >> TAG == (cookie & UINT32_MAX) && cookie;
+}
+
+/* The 24 bits go round without touching the tag. */
+static uint64_t flushed(uint64_t word)
+{
+	return (word & ~FLUSHES) | ((word + FLUSH) & FLUSHES);
+}
+
+enum ipc_cork_put ipc_cork_put(ipc_cork_word *w, uint64_t cookie, enum ipc_cork which, bool on)
+{
+	uint64_t was = atomic_load(w), is;
+
+	do {
+		if (!is_of(was, cookie))
+			return IPC_CORK_STALE;
+		is = on ? was | which | IPC_CORK_USED : was & ~(uint64_t)which;
+		if (!(was & CORKED) && (is & CORKED) && (was & UNSENT))
+			is = flushed(is & ~(uint64_t)IPC_CORK_WRITTEN);
+		if ((was & CORKED) && !(is & CORKED))
+			is = flushed(is);
+	} while (!atomic_compare_exchange_weak(w, &was, is));
+	bool off = (was & CORKED) && !(is & CORKED);
+	return off && (was & IPC_CORK_HELD) ? IPC_CORK_FLUSH : IPC_CORK_PUT;
+}
+
+unsigned ipc_cork_get(const ipc_cork_word *w, uint64_t cookie)
+{
+	uint64_t word = atomic_load_explicit(w, memory_order_relaxed);
+
+	return is_of(word, cookie) ? (unsigned)(word & (FLUSH - 1)) : 0;
+}
+
+void ipc_cork_wrote(ipc_cork_word *w, uint64_t cookie)
+{
+	uint64_t was = atomic_load_explicit(w, memory_order_relaxed);
+
+	while (is_of(was, cookie) && !(was & (CORKED | IPC_CORK_WRITTEN)))
+		if (atomic_compare_exchange_weak(w, &was, was | IPC_CORK_WRITTEN))
+			return;
+}
+
+void ipc_cork_claim(ipc_cork_word *w, uint64_t cookie, bool on)
+{
+	atomic_store(w, cookie << TAG | (on ? IPC_CORK_ON | IPC_CORK_USED : 0));
+}
+
+static uint32_t flushes_of(uint64_t word)
+{
+	return (uint32_t)((word & FLUSHES) >> BITS);
+}
+
+uint32_t ipc_cork_reading(ipc_cork_word *w, bool *used)
+{
+	const uint64_t both = IPC_CORK_USED | IPC_CORK_WRITTEN;
+	uint64_t word = atomic_load(w);
+	int tries = 0;
+
+	while ((word & both) == both && tries++ < PATIENCE)
+		if (atomic_compare_exchange_weak(
+			    w, &word, (word & ~(uint64_t)IPC_CORK_WRITTEN) | IPC_CORK_READING))
+			break;
+	*used = word & IPC_CORK_USED;
+	return flushes_of(word);
+}
+
+/* What the word is when the engine has looked. */
+static uint64_t seen(uint64_t word)
+{
+	word &= ~(uint64_t)(IPC_CORK_READING | IPC_CORK_HELD);
+	return word & CORKED ? word | IPC_CORK_HELD : word;
+}
+
+bool ipc_cork_look(ipc_cork_word *w, uint32_t *flushes)
+{
+	uint64_t word = atomic_load(w);
+	int tries = 0;
+
+	while (word != seen(word) && !atomic_compare_exchange_weak(w, &word, seen(word)) &&
+		tries < PATIENCE)
+		tries++;
+	*flushes = flushes_of(word);
+	return (word & CORKED) && tries < PATIENCE;
+}

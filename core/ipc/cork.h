@@ -1,0 +1,78 @@
+/*
+ * TCP_CORK and MSG_MORE in memory that programs share with the engine: switched on for every answer
+ * of a web server and off again, they are too many to be messages.
+ *
+ * Behind the table, in a memfd of its own that clients may write, is one word per slot. Both sides
+ * change it by compare-and-swap only:
+ *
+ *	tag      32   the low half of the socket's SO_COOKIE: a word that has gone to another socket is
+ *	              left alone
+ *	flushes  24   counts: what was written before this moment is not to be held back
+ *	ON, MORE      the program's TCP_CORK; its last send said MSG_MORE: either is a cork
+ *	HELD          the engine has seen a cork, and may hold back what it read
+ *	WRITTEN       the program has written without a cork, since the engine last began to read
+ *	READING       it had, and the engine has begun to read and not looked yet
+ *	USED          it has had a cork once: only then the engine takes the trouble of WRITTEN
+ *
+ * WHO NEEDS A MESSAGE. A cork that is taken off sends what it held. If the engine has seen it (HELD)
+ * it must be told; otherwise it will read the bytes and the word later, and finds no cork. One word,
+ * so one order: either the program sees HELD or the engine sees the cork gone.
+ *
+ * ORDER. The engine looks at the word after it has read: bytes that were written under a cork are
+ * not sent before it. A cork that was off for a moment in between, and one that follows bytes which
+ * the engine may not have read and sent (WRITTEN, READING), count as a flush: all that has been read
+ * by then leaves, and all that the next read finds, if this one had begun before the flush. That may
+ * be more than was meant, a segment that is not full, but nothing waits that should not. WRITTEN is
+ * set after a write and cleared before a read, so bytes that are not read yet always have it; those
+ * that go past the shim (stdio, io_uring) do not: a cork right behind them may hold them, 200 ms at
+ * most.
+ *
+ * A client may write here what it likes, and thereby hold back any socket of this engine, as it may
+ * by an IPC_SETOPT.
+ */
+#ifndef TEECEE_IPC_CORK_H
+#define TEECEE_IPC_CORK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum ipc_cork {
+	IPC_CORK_ON = 1,
+	IPC_CORK_MORE = 2,
+	IPC_CORK_HELD = 4,
+	IPC_CORK_WRITTEN = 8,
+	IPC_CORK_READING = 16,
+	IPC_CORK_USED = 32,
+};
+
+typedef _Atomic uint64_t ipc_cork_word;
+
+enum ipc_cork_put {
+	IPC_CORK_STALE, /* the word is another socket's: nothing was done */
+	IPC_CORK_PUT,
+	IPC_CORK_FLUSH, /* and the engine must be told: IPC_OPT_FLUSH */
+};
+
+/* Program: switches `which` (ON or MORE) for the socket of `cookie`. */
+enum ipc_cork_put ipc_cork_put(ipc_cork_word *w, uint64_t cookie, enum ipc_cork which, bool on);
+
+/* Program: the bits of enum ipc_cork; 0: none, or another socket's. */
+unsigned ipc_cork_get(const ipc_cork_word *w, uint64_t cookie);
+
+/* Program: has written. */
+void ipc_cork_wrote(ipc_cork_word *w, uint64_t cookie);
+
+/* Engine: the word is from now on that of the socket of `cookie`, with a cork or without. */
+void ipc_cork_claim(ipc_cork_word *w, uint64_t cookie, bool on);
+
+/*
+ * Engine: is about to read what the program wrote. The number of flushes so far: when the read has
+ * come to the end of what there was, they are done with. `used`: there has been a cork.
+ */
+uint32_t ipc_cork_reading(ipc_cork_word *w, bool *used);
+
+/* Engine: whether there is a cork, which is then HELD, and the number of flushes so far. */
+bool ipc_cork_look(ipc_cork_word *w, uint32_t *flushes);
+
+#endif

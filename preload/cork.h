@@ -1,0 +1,24 @@
+/*
+ * TCP_CORK and MSG_MORE, by the word that each socket shares with its engine (core/ipc/cork.h). On
+ * the data path only the flag costs a system call, and the end of a cork that the engine has seen.
+ */
+#ifndef TEECEE_PRELOAD_CORK_H
+#define TEECEE_PRELOAD_CORK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "preload/hint.h"
+#include "preload/identity.h"
+
+/* Before and after a send-like call with these flags (send(2)). errno is kept. */
+void cork_before_send(int fd, struct hint h, int flags);
+void cork_after_send(int fd, int flags);
+
+/* setsockopt, of a socket that its engine knows: 0 or -errno. */
+int cork_set(struct shim_sock *s, bool on);
+
+/* getsockopt; `otherwise`: what it is if the word is not there yet. */
+int64_t cork_is_on(const struct shim_sock *s, int64_t otherwise);
+
+#endif

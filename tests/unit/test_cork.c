@@ -1,0 +1,319 @@
+/* The cork words: who is told what, in which order, and both sides at once. */
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "core/ipc/cork.h"
+
+enum { COOKIE = 77 };
+
+/* What the engine keeps, and what its last look said. */
+static struct view {
+	uint32_t flushes;
+	bool corked, flush;
+} engine;
+
+static ipc_cork_word word;
+
+static int fresh_word(void **state)
+{
+	ipc_cork_claim(&word, COOKIE, false);
+	engine = (struct view){0};
+	return 0;
+}
+
+/* All that the program has written is read between the two. */
+static void look_after(uint32_t begun)
+{
+	uint32_t flushes;
+
+	engine.corked = ipc_cork_look(&word, &flushes);
+	engine.flush = flushes != engine.flushes;
+	engine.flushes = begun;
+}
+
+static void look(void)
+{
+	bool used;
+
+	look_after(ipc_cork_reading(&word, &used));
+}
+
+static enum ipc_cork_put put(bool on)
+{
+	return ipc_cork_put(&word, COOKIE, IPC_CORK_ON, on);
+}
+
+static void another_sockets_word_is_left_alone(void **state)
+{
+	ipc_cork_claim(&word, COOKIE + 1, true);
+	uint64_t before = word;
+	assert_int_equal(put(false), IPC_CORK_STALE);
+	assert_int_equal(ipc_cork_put(&word, COOKIE + 1 + (UINT64_C(1) << 31), IPC_CORK_ON, false),
+		IPC_CORK_STALE);
+	ipc_cork_wrote(&word, COOKIE);
+	assert_int_equal(ipc_cork_get(&word, COOKIE), 0);
+	assert_true(word == before);
+	assert_true(ipc_cork_get(&word, COOKIE + 1) & IPC_CORK_ON);
+}
+
+static void an_unused_word_is_nobodys(void **state)
+{
+	word = 0;
+	assert_int_equal(ipc_cork_put(&word, 0, IPC_CORK_ON, true), IPC_CORK_STALE);
+}
+
+static void a_cork_that_nobody_saw_comes_off_without_a_message(void **state)
+{
+	assert_int_equal(put(true), IPC_CORK_PUT);
+	assert_int_equal(put(false), IPC_CORK_PUT);
+	look();
+	assert_false(engine.corked);
+}
+
+static void a_cork_that_was_seen_needs_one(void **state)
+{
+	put(true);
+	look();
+	assert_true(engine.corked);
+	assert_int_equal(put(false), IPC_CORK_FLUSH);
+	look();
+	assert_false(engine.corked);
+	put(true);
+	assert_int_equal(put(false), IPC_CORK_PUT); /* the next one has not been seen */
+}
+
+static void off_twice_is_once(void **state)
+{
+	put(true);
+	look();
+	assert_int_equal(put(false), IPC_CORK_FLUSH);
+	assert_int_equal(put(false), IPC_CORK_PUT);
+}
+
+static void off_for_a_moment_is_a_flush(void **state)
+{
+	put(true);
+	look();
+	assert_false(engine.flush);
+	put(false);
+	put(true);
+	look();
+	assert_true(engine.corked && engine.flush);
+	look();
+	assert_true(engine.corked && !engine.flush);
+}
+
+static void a_cork_behind_bytes_that_may_be_unread_is_a_flush(void **state)
+{
+	ipc_cork_wrote(&word, COOKIE);
+	put(true);
+	look();
+	assert_true(engine.corked && engine.flush);
+}
+
+static void a_first_cork_behind_nothing_is_none(void **state)
+{
+	put(true);
+	ipc_cork_wrote(&word, COOKIE); /* under it */
+	look();
+	assert_true(engine.corked && !engine.flush);
+}
+
+static void what_was_read_needs_no_flush(void **state)
+{
+	put(true);
+	put(false);
+	look();
+	ipc_cork_wrote(&word, COOKIE);
+	look();
+	put(true);
+	look();
+	assert_true(engine.corked && !engine.flush);
+}
+
+/* It is read, but not sent: the look finds the cork. */
+static void a_cork_between_read_and_look_does_not_hold_what_was_read(void **state)
+{
+	bool used;
+
+	put(true);
+	put(false);
+	look();
+	ipc_cork_wrote(&word, COOKIE);
+	uint32_t begun = ipc_cork_reading(&word, &used);
+	put(true);
+	look_after(begun);
+	assert_true(engine.corked && engine.flush);
+}
+
+/* The read had ended; what was written since is found by the next one. */
+static void a_flush_between_read_and_look_is_one_for_the_next_read_too(void **state)
+{
+	bool used;
+	uint32_t begun = ipc_cork_reading(&word, &used);
+
+	assert_false(used);
+	ipc_cork_wrote(&word, COOKIE);
+	put(true);
+	look_after(begun);
+	assert_true(engine.corked && engine.flush);
+	look();
+	assert_true(engine.corked && engine.flush);
+	look();
+	assert_true(engine.corked && !engine.flush);
+	ipc_cork_reading(&word, &used);
+	assert_true(used);
+}
+
+static void both_corks_must_come_off(void **state)
+{
+	put(true);
+	ipc_cork_put(&word, COOKIE, IPC_CORK_MORE, true);
+	look();
+	assert_int_equal(put(false), IPC_CORK_PUT);
+	assert_false(ipc_cork_get(&word, COOKIE) & IPC_CORK_ON);
+	look();
+	assert_true(engine.corked && !engine.flush);
+	assert_int_equal(ipc_cork_put(&word, COOKIE, IPC_CORK_MORE, false), IPC_CORK_FLUSH);
+	look();
+	assert_false(engine.corked);
+}
+
+/* The number of flushes goes round; the tag above it stays. */
+static void the_count_goes_round(void **state)
+{
+	for (unsigned i = 0; i < 1u << 24; i++) {
+		put(true);
+		put(false);
+	}
+	look();
+	assert_false(engine.flush);
+	assert_int_equal(put(true), IPC_CORK_PUT);
+}
+
+/*
+ * A model of the two processes: `written` bytes are in the queue, the engine reads them, looks, and sends
+ * unless there is a cork. It acts on new bytes and on messages only. Whatever the interleaving, what was
+ * written before a cork is sent, and all when the cork has come off.
+ */
+static struct {
+	_Atomic unsigned written, sent;
+	_Atomic unsigned messages;
+	_Atomic bool over;
+} model;
+
+static void *act_as_engine(void *unused)
+{
+	unsigned read = 0, messages = 0;
+	bool used;
+
+	while (!model.over) {
+		if (model.written == read && model.messages == messages) {
+			sched_yield();
+			continue;
+		}
+		messages = model.messages;
+		uint32_t begun = ipc_cork_reading(&word, &used);
+		read = model.written;
+		look_after(begun);
+		if (!engine.corked || engine.flush)
+			model.sent = read;
+	}
+	return NULL;
+}
+
+/* False: they were held back for ever. */
+static bool are_sent(unsigned bytes)
+{
+	struct timespec now, end;
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += 10;
+	while (model.sent < bytes) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if (now.tv_sec >= end.tv_sec)
+			return false;
+		sched_yield();
+	}
+	return true;
+}
+
+static void no_end_of_a_cork_is_lost(void **state)
+{
+	enum { ROUNDS = 20000 };
+	pthread_t thread;
+	int lost = 0;
+
+	assert_int_equal(pthread_create(&thread, NULL, act_as_engine, NULL), 0);
+	for (int i = 0; i < ROUNDS && !lost; i++) {
+		if (i % 3 == 0) { /* one that is not under the cork */
+			model.written++;
+			ipc_cork_wrote(&word, COOKIE);
+		}
+		unsigned before = model.written;
+		put(true);
+		if (i % 3 == 0)
+			lost += !are_sent(before);
+		for (int n = 0; n <= i % 4; n++)
+			model.written++;
+		if (put(false) == IPC_CORK_FLUSH)
+			model.messages++;
+		if (i % 2)
+			lost += !are_sent(model.written);
+	}
+	lost += !are_sent(model.written);
+	model.over = true;
+	pthread_join(thread, NULL);
+	assert_int_equal(lost, 0);
+}
+
+static void *scribble(void *unused)
+{
+	while (!model.over)
+		word += 0x100000001;
+	return NULL;
+}
+
+/* Somebody who changes the word all the time does not keep the engine. */
+static void a_client_that_scribbles_is_not_waited_for(void **state)
+{
+	pthread_t thread;
+
+	model.over = false;
+	assert_int_equal(pthread_create(&thread, NULL, scribble, NULL), 0);
+	for (int i = 0; i < 100000; i++)
+		look();
+	model.over = true;
+	pthread_join(thread, NULL);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup(f, fresh_word)
+	const struct CMUnitTest tests[] = {
+		T(another_sockets_word_is_left_alone),
+		T(an_unused_word_is_nobodys),
+		T(a_cork_that_nobody_saw_comes_off_without_a_message),
+		T(a_cork_that_was_seen_needs_one),
+		T(off_twice_is_once),
+		T(off_for_a_moment_is_a_flush),
+		T(a_cork_behind_bytes_that_may_be_unread_is_a_flush),
+		T(a_first_cork_behind_nothing_is_none),
+		T(what_was_read_needs_no_flush),
+		T(a_cork_between_read_and_look_does_not_hold_what_was_read),
+		T(a_flush_between_read_and_look_is_one_for_the_next_read_too),
+		T(both_corks_must_come_off),
+		T(the_count_goes_round),
+		T(no_end_of_a_cork_is_lost),
+		T(a_client_that_scribbles_is_not_waited_for),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
