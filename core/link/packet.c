@@ -21,6 +21,12 @@
  * After a big frame the next are received one by one, all into the same buffer, which so stays in the
  * processor's cache.
  *
+ * DATAGRAMS ARE RECEIVED APART, by a second socket with a ring (ring.h), for a sender of datagrams does
+ * not wait for anybody: unicast UDP that is not fragmented and fits into a slot. The first socket's
+ * filter refuses exactly these. Between the two there is no order, as between any two datagrams. They
+ * take turns, so that a flood of datagrams leaves the others half. Where the kernel gives no ring, all
+ * come by the first.
+ *
  * WHEN THE KERNEL REFUSES A GSO FRAME (EINVAL, EMSGSIZE: a driver of the unusual kind), this link
  * cuts it in software, and from then on every one.
  */
@@ -33,12 +39,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/base/bytes.h"
 #include "core/link/iface.h"
 #include "core/link/link.h"
+#include "core/link/ring.h"
 #include "core/link/room.h"
 #include "core/link/segment.h"
 #include "core/link/vnet.h"
@@ -53,9 +61,10 @@ enum {
 	ALIGN = 2, /* in front of a received frame: puts its IP header on a multiple of four */
 	RECEIVE_BUFFER = 64 << 20,
 	SEND_BUFFER = 8 << 20,
-	FILTER_MAX = 64, /* instructions of the filter; it has about 20 */
+	FILTER_MAX = 96, /* instructions of a filter; the longer one has about 40 */
 	BATCH = 8,       /* frames per call, as long as they are small */
 	SMALL = 4096,
+	ROW = 32, /* frames of the ring, before the first socket is asked */
 };
 
 /* A received frame, its bytes behind `ALIGN` bytes of nothing. */
@@ -69,6 +78,10 @@ struct packet_link {
 	struct link link;
 	char ifname[IFNAMSIZ];
 	int fd;
+	int ring_fd, both; /* the second socket; an epoll of the two; -1: none */
+	struct ring ring;
+	unsigned row;    /* frames that came from the ring in a row */
+	bool had_none;   /* the last call had nothing to give */
 	int send_buffer; /* bytes the kernel really gave, as it counts them */
 	bool cuts;       /* super-segments are cut here: the kernel refused one */
 	struct link_stats stats;
@@ -87,7 +100,14 @@ static struct packet_link *of(struct link *l)
 
 static int pk_fd(struct link *l)
 {
-	return of(l)->fd;
+	const struct packet_link *p = of(l);
+
+	return p->both >= 0 ? p->both : p->fd;
+}
+
+static bool is_down(int err)
+{
+	return err == ENETDOWN || err == ENODEV || err == ENXIO;
 }
 
 /* EINVAL: a frame that the header cannot describe. The kernel has dropped it. */
@@ -100,11 +120,8 @@ static int receive_error(struct packet_link *p)
 	case EINVAL:
 		p->stats.rx_dropped++;
 		return 0;
-	case ENODEV:
-	case ENXIO:
-		return -ENETDOWN;
 	default:
-		return -errno;
+		return is_down(errno) ? -ENETDOWN : -errno;
 	}
 }
 
@@ -137,10 +154,9 @@ static bool take(struct packet_link *p, unsigned i, struct rx_frame *f, nsec now
 	return true;
 }
 
-static int pk_recv(struct link *l, struct rx_frame *f, nsec now)
+/* The next frame of the first socket. */
+static int recv_message(struct packet_link *p, struct rx_frame *f, nsec now)
 {
-	struct packet_link *p = of(l);
-
 	while (p->next < p->received) {
 		if (take(p, p->next++, f, now))
 			return 1;
@@ -155,7 +171,49 @@ static int pk_recv(struct link *l, struct rx_frame *f, nsec now)
 	p->drained = (unsigned)n < p->batch;
 	p->received = (unsigned)n;
 	p->next = 0;
-	return pk_recv(l, f, now);
+	return recv_message(p, f, now);
+}
+
+static bool recv_datagram(struct packet_link *p, struct rx_frame *f, nsec now)
+{
+	if (!p->ring.slots || p->row == ROW || !ring_recv(&p->ring, f, now))
+		return false;
+	p->row++;
+	p->stats.rx_frames++;
+	p->stats.rx_bytes += f->len;
+	return true;
+}
+
+/* An error of the second socket stays, and its fd readable, until it is asked for. */
+static int ring_error(struct packet_link *p)
+{
+	int err = 0;
+	socklen_t len = sizeof err;
+
+	if (!p->ring.slots || getsockopt(p->ring_fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
+		return 0;
+	return is_down(err) ? -ENETDOWN : -err;
+}
+
+static int pk_recv(struct link *l, struct rx_frame *f, nsec now)
+{
+	struct packet_link *p = of(l);
+	bool more;
+	int n = 0;
+
+	do {
+		if (p->next == p->received && recv_datagram(p, f, now))
+			n = 1;
+		more = n == 0 && p->row == ROW;
+		if (n == 0) {
+			p->row = 0;
+			n = recv_message(p, f, now);
+		}
+	} while (n == 0 && more);
+	if (n == 0 && p->had_none)
+		n = ring_error(p);
+	p->had_none = n == 0;
+	return n;
 }
 
 /* Frames that were received and not yet asked for: the fd does not tell of them. */
@@ -250,13 +308,26 @@ static void pk_stats(struct link *l, struct link_stats *out)
 	/* Each asking sets the kernel's count back to zero. */
 	if (getsockopt(p->fd, SOL_PACKET, PACKET_STATISTICS, &st, &len) == 0)
 		p->stats.rx_dropped += st.tp_drops;
+	if (p->ring.slots && getsockopt(p->ring_fd, SOL_PACKET, PACKET_STATISTICS, &st, &len) == 0)
+		p->stats.rx_dropped += st.tp_drops;
 	*out = p->stats;
+}
+
+static void close_ring(struct packet_link *p)
+{
+	ring_close(&p->ring);
+	if (p->ring_fd >= 0)
+		close(p->ring_fd);
+	if (p->both >= 0)
+		close(p->both);
+	p->ring_fd = p->both = -1;
 }
 
 static void pk_close(struct link *l)
 {
 	struct packet_link *p = of(l);
 
+	close_ring(p);
 	if (p->fd >= 0)
 		close(p->fd);
 	free(p);
@@ -285,12 +356,21 @@ static int say(const struct packet_link *p, const char *what, char error[static 
 	return -err;
 }
 
+/* What the ring is for; in libpcap's words. `room` bytes. */
+static int datagrams(char *out, size_t room, const char *mac)
+{
+	return snprintf(out, room,
+		"(ether dst %s and not ether src %s and ip proto 17 and ip[6:2] & 0x3fff = 0 "
+		"and less %d)",
+		mac, mac, RING_FRAME_MAX);
+}
+
 /*
  * libpcap compiles what is ours; in front of it stands what it has no words for without a live
  * capture: frames with a VLAN tag are not.
  */
 static int attach_filter(
-	struct packet_link *p, const struct macaddr *mac, char error[static LINK_ERROR_LEN])
+	struct packet_link *p, int fd, const char *text, char error[static LINK_ERROR_LEN])
 {
 	struct sock_filter code[FILTER_MAX] = {
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, (uint32_t)SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT),
@@ -298,11 +378,8 @@ static int attach_filter(
 		BPF_STMT(BPF_RET | BPF_K, 0),
 	};
 	enum { PREAMBLE = 3 };
-	char text[160], m[MACADDR_STRLEN];
 	struct bpf_program compiled;
 
-	macaddr_format(mac, m);
-	snprintf(text, sizeof text, "(ether dst %s or ether multicast) and not ether src %s", m, m);
 	pcap_t *nowhere = pcap_open_dead(DLT_EN10MB, FRAME_MAX);
 	if (!nowhere || pcap_compile(nowhere, &compiled, text, 1, PCAP_NETMASK_UNKNOWN) < 0) {
 		snprintf(error, LINK_ERROR_LEN, "%s: capture filter: %.200s", p->ifname,
@@ -316,13 +393,13 @@ static int attach_filter(
 	struct sock_fprog program = {.len = (unsigned short)(PREAMBLE + n), .filter = code};
 	pcap_freecode(&compiled);
 	pcap_close(nowhere);
-	if (setsockopt(p->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0)
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0)
 		return say(p, "capture filter", error);
 	return 0;
 }
 
 static int start_hearing(
-	struct packet_link *p, const struct iface *i, char error[static LINK_ERROR_LEN])
+	struct packet_link *p, int fd, const struct iface *i, char error[static LINK_ERROR_LEN])
 {
 	struct sockaddr_ll where = {
 		.sll_family = AF_PACKET,
@@ -330,7 +407,7 @@ static int start_hearing(
 		.sll_ifindex = i->index,
 	};
 
-	return bind(p->fd, (struct sockaddr *)&where, sizeof where) < 0
+	return bind(fd, (struct sockaddr *)&where, sizeof where) < 0
 		       ? say(p, "binding a packet socket", error)
 		       : 0;
 }
@@ -345,25 +422,65 @@ static int be_promiscuous(
 		       : 0;
 }
 
+/* A deaf one. */
+static int new_socket(struct packet_link *p, int *fd, char error[static LINK_ERROR_LEN])
+{
+	*fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (*fd < 0)
+		return say(p, "a packet socket", error);
+	if (setsockopt(*fd, SOL_PACKET, PACKET_VNET_HDR, &(int){1}, sizeof(int)) < 0)
+		return say(p, "PACKET_VNET_HDR", error);
+	/* Kernel 4.20; before, the filter does it. */
+	setsockopt(*fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &(int){1}, sizeof(int));
+	return 0;
+}
+
 static int open_socket(struct packet_link *p, const struct iface *i, const struct macaddr *mac,
 	char error[static LINK_ERROR_LEN])
 {
-	int err;
+	char m[MACADDR_STRLEN], apart[200], text[400];
+	int err = new_socket(p, &p->fd, error);
 
-	p->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (p->fd < 0)
-		return say(p, "a packet socket", error);
-	if (setsockopt(p->fd, SOL_PACKET, PACKET_VNET_HDR, &(int){1}, sizeof(int)) < 0)
-		return say(p, "PACKET_VNET_HDR", error);
-	/* Kernel 4.20; before, the filter does it. */
-	setsockopt(p->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &(int){1}, sizeof(int));
+	if (err)
+		return err;
 	room_set(p->fd, SO_RCVBUFFORCE, SO_RCVBUF, RECEIVE_BUFFER);
 	p->send_buffer = room_set(p->fd, SO_SNDBUFFORCE, SO_SNDBUF, SEND_BUFFER);
-	if ((err = attach_filter(p, mac, error)))
+	macaddr_format(mac, m);
+	datagrams(apart, sizeof apart, m);
+	snprintf(text, sizeof text, "(ether dst %s or ether multicast) and not ether src %s%s%s", m,
+		m, p->ring.slots ? " and not " : "", p->ring.slots ? apart : "");
+	if ((err = attach_filter(p, p->fd, text, error)))
 		return err;
 	if (!macaddr_equal(mac, &i->mac) && (err = be_promiscuous(p, i, error)))
 		return err;
-	return start_hearing(p, i, error);
+	return start_hearing(p, p->fd, i, error);
+}
+
+/* The second socket, deaf as yet. No ring is no error. */
+static void open_ring(struct packet_link *p, const struct macaddr *mac)
+{
+	char m[MACADDR_STRLEN], text[200], unsaid[LINK_ERROR_LEN];
+
+	macaddr_format(mac, m);
+	datagrams(text, sizeof text, m);
+	if (new_socket(p, &p->ring_fd, unsaid) || ring_open(&p->ring, p->ring_fd) ||
+		attach_filter(p, p->ring_fd, text, unsaid))
+		close_ring(p);
+}
+
+/* Hears from now on what the first does not. */
+static int join_ring(
+	struct packet_link *p, const struct iface *i, char error[static LINK_ERROR_LEN])
+{
+	struct epoll_event in = {.events = EPOLLIN};
+
+	if (!p->ring.slots)
+		return 0;
+	p->both = epoll_create1(EPOLL_CLOEXEC);
+	if (p->both < 0 || epoll_ctl(p->both, EPOLL_CTL_ADD, p->fd, &in) < 0 ||
+		epoll_ctl(p->both, EPOLL_CTL_ADD, p->ring_fd, &in) < 0)
+		return say(p, "an epoll of its sockets", error);
+	return start_hearing(p, p->ring_fd, i, error);
 }
 
 struct link *link_packet_open(
@@ -377,7 +494,7 @@ struct link *link_packet_open(
 		errno = ENOMEM;
 		return NULL;
 	}
-	p->fd = -1;
+	p->fd = p->ring_fd = p->both = -1;
 	prepare_slots(p);
 	p->link.ops = &packet_ops;
 	snprintf(p->ifname, sizeof p->ifname, "%s", ifname);
@@ -389,7 +506,10 @@ struct link *link_packet_open(
 			.gso_max = GSO_MAX,
 			.is_up = i.is_up,
 		};
+		open_ring(p, mac);
 		err = open_socket(p, &i, mac, error);
+		if (!err)
+			err = join_ring(p, &i, error);
 	}
 	if (!err)
 		return &p->link;

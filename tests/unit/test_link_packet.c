@@ -6,6 +6,7 @@
 #include <linux/filter.h>
 #include <linux/if_packet.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,6 +24,7 @@
 
 #include "core/base/bytes.h"
 #include "core/host/host.h"
+#include "core/link/ring.h"
 #include "core/wire/checksum.h"
 #include "core/wire/eth.h"
 #include "core/wire/ipv4.h"
@@ -308,6 +310,165 @@ static void checksums_need_no_guessing(void **state)
 	a->ops->close(a);
 }
 
+/* UDP from own_a to own_b: `len` bytes of `body` behind the IP header; `fragment` is the IP header's field. */
+static int send_datagram(struct link *a, const struct macaddr *dst, uint16_t fragment, size_t len)
+{
+	struct eth_hdr eth = {.dst = *dst, .src = own_a, .ethertype = ETH_TYPE_IPV4};
+	uint8_t ip[IPV4_HDR_LEN] = {0x45, [8] = 64, IP_PROTO_UDP, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2};
+	struct tx_frame f;
+
+	put_be16(ip + 2, (uint16_t)(IPV4_HDR_LEN + len));
+	put_be16(ip + 6, fragment);
+	put_be16(ip + 10, csum_finish(csum_add(0, ip, IPV4_HDR_LEN)));
+	tx_frame_init(&f);
+	memcpy(tx_frame_push(&f, IPV4_HDR_LEN), ip, sizeof ip);
+	eth_emit(tx_frame_push(&f, ETH_HDR_LEN), &eth);
+	f.payload[0] = (struct iovec){body, len};
+	f.npayload = 1;
+	return a->ops->send(a, &f, 0);
+}
+
+static void datagrams_of_all_kinds_arrive(void **state)
+{
+	static const struct macaddr all = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+	static const struct {
+		const struct macaddr *to;
+		uint16_t fragment;
+		size_t len;
+	} kind[] = {
+		{&own_b, 0, 8},
+		{&own_b, 0x4000, 1480},
+		{&own_b, 0x2000, 1480},
+		{&own_b, 0x00b9, 100},
+		{&all, 0, 300},
+	};
+	struct link *a = open_or_fail("va", &own_a), *b = open_or_fail("vb", &own_b);
+	struct rx_frame in;
+
+	for (unsigned i = 0; i < ARRAY_LEN(kind); i++) {
+		assert_int_equal(send_datagram(a, kind[i].to, kind[i].fragment, kind[i].len), 0);
+		take_ipv4(b, &in);
+		assert_int_equal(in.len, ETH_HDR_LEN + IPV4_HDR_LEN + kind[i].len);
+		assert_memory_equal(in.data, kind[i].to->b, 6);
+		assert_int_equal(get_be16(in.data + ETH_HDR_LEN + 6), kind[i].fragment);
+		assert_memory_equal(in.data + ETH_HDR_LEN + IPV4_HDR_LEN, body, kind[i].len);
+		assert_int_equal((uintptr_t)(in.data + ETH_HDR_LEN) % 4, 0);
+		assert_int_equal(in.arrival, 7);
+	}
+	a->ops->close(a);
+	b->ops->close(b);
+}
+
+/* As many as the ring has, unchanged and in order; the rest is counted. */
+static void datagrams_that_nobody_takes_are_counted(void **state)
+{
+	enum { SENT = RING_SLOTS + 100 };
+	struct link *a = open_or_fail("va", &own_a), *b = open_or_fail("vb", &own_b);
+	struct link_stats st;
+	struct rx_frame in;
+	unsigned got = 0;
+
+	for (unsigned i = 0; i < SENT; i++)
+		assert_int_equal(send_datagram(a, &own_b, 0, 8 + i), 0);
+	while (b->ops->recv(b, &in, 0) == 1) {
+		if (get_be16(in.data + 12) != ETH_TYPE_IPV4)
+			continue;
+		assert_int_equal(in.len, ETH_HDR_LEN + IPV4_HDR_LEN + 8 + got);
+		got++;
+	}
+	assert_in_range(got, RING_SLOTS - 1, RING_SLOTS);
+	b->ops->stats(b, &st);
+	assert_int_equal(st.rx_dropped, SENT - got);
+	a->ops->close(a);
+	b->ops->close(b);
+}
+
+static void a_flood_of_datagrams_leaves_the_others_their_turn(void **state)
+{
+	struct link *a = open_or_fail("va", &own_a), *b = open_or_fail("vb", &own_b);
+	struct rx_frame in;
+	unsigned before = 0;
+
+	for (unsigned i = 0; i < RING_SLOTS / 2; i++)
+		assert_int_equal(send_datagram(a, &own_b, 0, 100), 0);
+	assert_int_equal(send_body(a, &own_b, &own_a, 99), 0);
+	while (b->ops->recv(b, &in, 0) == 1 && get_be16(in.data + 12) != ETHERTYPE_TEST)
+		before++;
+	assert_int_equal(get_be16(in.data + 12), ETHERTYPE_TEST);
+	assert_in_range(before, 0, 100);
+	for (; b->ops->recv(b, &in, 0) == 1; before++)
+		;
+	assert_true(before >= RING_SLOTS / 2);
+	a->ops->close(a);
+	b->ops->close(b);
+}
+
+/* Whoever waits on the fd is told once, and not for ever. */
+static void an_interface_that_goes_down_is_an_error_once(void **state)
+{
+	struct link *a = open_or_fail("va", &own_a), *b = open_or_fail("vb", &own_b);
+	struct pollfd p = {.fd = b->ops->fd(b), .events = POLLIN};
+	struct rx_frame in;
+	unsigned down = 0, calls = 0;
+
+	while (b->ops->recv(b, &in, 0) == 1)
+		;
+	shell("ip link set vb down");
+	assert_int_equal(poll(&p, 1, WAIT_MS), 1);
+	for (; poll(&p, 1, 0) == 1 && calls < 20; calls++)
+		down += b->ops->recv(b, &in, 0) == -ENETDOWN;
+	assert_in_range(down, 1, 2);
+	assert_in_range(calls, 1, 10);
+	shell("ip link set vb up");
+	assert_int_equal(send_datagram(a, &own_b, 0, 100), 0);
+	take_ipv4(b, &in);
+	a->ops->close(a);
+	b->ops->close(b);
+}
+
+/* From here on the kernel gives no ring. */
+static bool refuse_ring(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_setsockopt, 0, 5),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SOL_PACKET, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_RX_RING, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOMEM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+
+	return attach(code, ARRAY_LEN(code));
+}
+
+static void without_a_ring_datagrams_come_like_all_others(void **state)
+{
+	struct link *a = open_or_fail("va", &own_a);
+	char error[LINK_ERROR_LEN];
+	int status, ready[2];
+	char byte;
+
+	assert_int_equal(pipe(ready), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		struct link *b = refuse_ring() ? link_packet_open("vb", &own_b, error) : NULL;
+		struct rx_frame in;
+		bool opened = b && write(ready[1], "x", 1) == 1;
+		if (opened)
+			take_ipv4(b, &in);
+		_exit(opened && in.len == ETH_HDR_LEN + IPV4_HDR_LEN + 100 ? 0 : 1);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	assert_int_equal(send_datagram(a, &own_b, 0, 100), 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	a->ops->close(a);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -321,6 +482,11 @@ int main(void)
 		cmocka_unit_test(tagged_frames_do_not_pass_for_ours),
 		cmocka_unit_test(a_full_queue_is_eagain_and_nothing_is_sent),
 		cmocka_unit_test(checksums_need_no_guessing),
+		cmocka_unit_test(datagrams_of_all_kinds_arrive),
+		cmocka_unit_test(datagrams_that_nobody_takes_are_counted),
+		cmocka_unit_test(a_flood_of_datagrams_leaves_the_others_their_turn),
+		cmocka_unit_test(an_interface_that_goes_down_is_an_error_once),
+		cmocka_unit_test(without_a_ring_datagrams_come_like_all_others),
 	};
 	int failed = link_contract_run(link_packet_open);
 
