@@ -146,15 +146,6 @@ static enum handed hand_datagram(struct engine *e, struct sock *s, const struct 
 	return hand_over(s, &h, in->data, in->len);
 }
 
-/* Counts it, and sees at the first of a turn whether the program is behind. */
-static void note_handed(struct engine *e, const struct sock *s)
-{
-	int unread;
-
-	if (e->handed++ == 0)
-		e->backlogged = ioctl(s->src.fd, SIOCOUTQ, &unread) == 0 && unread > 0;
-}
-
 bool dgram_hand_over(void *ctx, struct dgram *d, void *user, const struct dgram_in *in)
 {
 	struct engine *e = ctx;
@@ -163,7 +154,6 @@ bool dgram_hand_over(void *ctx, struct dgram *d, void *user, const struct dgram_
 	/* Behind an error that waits, or a lookup's: the queue is the place. */
 	if (!s || s->state != ST_DGRAM || s->out_armed)
 		return false;
-	note_handed(e, s);
 	if (hand_datagram(e, s, in) != HANDED_FULL)
 		return true;
 	sock_want_out(e, s, true);
@@ -249,6 +239,7 @@ static bool send_datagram(
 		s->dgram_error = 0;
 		sock_dirty(e, s);
 	}
+	loop_datagram_sent(e);
 	int err = dgram_send(s->dgram, &out, e->now);
 	if (first)
 		sock_dirty(e, s);

@@ -9,8 +9,8 @@
  *	                  waits in a backlog behind somebody else's bulk transfer
  *	2. control        setsockopt messages, before any data of this turn: a program that sets an
  *	                  option and then closes or writes finds the option in force
- *	3. link           at most a budget of frames into the stack, then the events they caused; while a
- *	                  program is behind with its datagrams, every 50 us only (moderation)
+ *	3. link           at most a budget of frames into the stack, then the events they caused; datagrams
+ *	                  in bulk only every 100 us (moderation.h)
  *	4. data sockets   those with an edge, and those that stopped before they were done; the stack
  *	                  sends in between when that was much
  *	5. stack          host_poll sends what is due, events are acted upon, until there are none
@@ -43,6 +43,7 @@
 
 #include "core/base/list.h"
 #include "core/base/time.h"
+#include "core/engine/moderation.h"
 #include "core/engine/spin.h"
 #include "core/ipc/dgram.h"
 #include "core/ipc/proto.h"
@@ -132,10 +133,8 @@ struct engine {
 	nsec wall_at;        /* for which `now` the next was found */
 	int64_t wall_offset; /* CLOCK_REALTIME less `now` */
 	struct spin spin;
-	unsigned handed; /* datagrams to programs in this turn */
-	bool backlogged; /* and the first found earlier ones unread (loop.c: moderation) */
-	bool moderated;  /* frames wait, or have waited for this turn */
-	nsec frames_at;  /* when they will be received; NSEC_NEVER: they do not wait */
+	struct moderation moderation;
+	bool held; /* datagrams are: moderation.h */
 	nsec idle_since; /* NSEC_NEVER: busy */
 	nsec linger_at;  /* next look at `lingering` */
 	nsec retry_at;   /* next try for those who wait for an fd */
@@ -169,6 +168,7 @@ int loop_open(struct engine *e);
 void loop_run(struct engine *e);
 int loop_add(struct engine *e, struct source *src, uint32_t events);
 void loop_rearm(struct engine *e, struct source *src, uint32_t events);
+void loop_datagram_sent(struct engine *e); /* by a program */
 
 /* Names, link and signals into the epoll. */
 void loop_sources(struct engine *e);

@@ -19,6 +19,7 @@
 #include "core/engine/sock.h"
 #include "core/engine/watch.h"
 #include "core/host/host.h"
+#include "core/stack/counters.h"
 
 enum {
 	EVENTS_PER_TURN = 512,
@@ -58,27 +59,26 @@ void loop_rearm(struct engine *e, struct source *src, uint32_t events)
 	epoll_ctl(e->epoll, EPOLL_CTL_MOD, src->fd, &ev);
 }
 
-/*
- * MODERATION, as NICs do it with interrupts. While a program is behind with its datagrams, one more
- * is of no use to it now, and a turn for each takes the CPU that it needs to catch up. Frames are
- * left to the packet socket for a while then, and again as long as several datagrams come of it.
- * Programs are served meanwhile.
- */
-#define MODERATION (50 * USEC)
+static uint64_t datagrams_so_far(const struct engine *e)
+{
+	const struct counters *c = stack_counters(e->stack);
 
+	return c->v[CNT_UdpInDatagrams] + c->v[CNT_UdpRcvbufErrors];
+}
+
+void loop_datagram_sent(struct engine *e)
+{
+	moderation_sent(&e->moderation, datagrams_so_far(e), e->now);
+}
+
+/* A link that does not receive datagrams apart holds back everything. */
 static void moderate(struct engine *e)
 {
-	if (e->frames_at <= e->now) {
-		e->frames_at = NSEC_NEVER;
-		loop_rearm(e, &e->link, EPOLLIN);
-	} else if (e->handed > 0 && e->frames_at == NSEC_NEVER) {
-		e->moderated = e->backlogged || (e->moderated && e->handed > 1);
-		if (e->moderated) {
-			e->frames_at = e->now + MODERATION;
-			loop_rearm(e, &e->link, 0);
-		}
-	}
-	e->handed = 0;
+	bool held = moderation_holds(&e->moderation, datagrams_so_far(e), e->now);
+
+	if (held != e->held && e->host && !host_hold_datagrams(e->host, held))
+		loop_rearm(e, &e->link, held ? 0 : EPOLLIN);
+	e->held = held;
 }
 
 static nsec next_deadline(const struct engine *e)
@@ -88,7 +88,7 @@ static nsec next_deadline(const struct engine *e)
 	at = nsec_min(nsec_min(at, e->linger_at), watch_deadline(e));
 
 	at = nsec_min(nsec_min(at, e->leave_at), resolver_deadline(e));
-	at = nsec_min(nsec_min(at, table_deadline(e)), e->frames_at);
+	at = nsec_min(nsec_min(at, table_deadline(e)), e->moderation.until);
 	if (!list_empty(&e->due))
 		return 0;
 	if (e->data_paused || !list_empty(&e->starved))
@@ -131,7 +131,7 @@ static int wait_for_events(struct engine *e, struct epoll_event *events)
 
 	moderate(e);
 	nsec at = next_deadline(e);
-	bool spins = at != 0 && e->frames_at == NSEC_NEVER;
+	bool spins = at != 0 && !e->held;
 	int n = spin_for_events(e, events, spins ? spin_until(&e->spin, began, at) : 0);
 
 	if (n == 0) {

@@ -54,7 +54,8 @@ void engine_init(struct engine *e, const struct settings *settings)
 		&e->dead};
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		list_init(lists[i]);
-	e->linger_at = e->leave_at = e->frames_at = NSEC_NEVER;
+	e->linger_at = e->leave_at = NSEC_NEVER;
+	moderation_init(&e->moderation);
 	e->idle_since = NSEC_NEVER;
 	e->raised_max = settings->mem / RAISED_SHARE;
 	spin_init(&e->spin, settings->busy_poll_us * USEC, cpus());

@@ -224,6 +224,11 @@ int host_input(struct host *h, unsigned budget, nsec now)
 	return (int)n;
 }
 
+bool host_hold_datagrams(struct host *h, bool on)
+{
+	return h->link->ops->hold_datagrams(h->link, on);
+}
+
 static void explain_conflict(struct host *h, const struct macaddr *holder)
 {
 	char addr[IPADDR_STRLEN], mac[MACADDR_STRLEN];

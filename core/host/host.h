@@ -102,6 +102,12 @@ int host_fd(const struct host *h);
  */
 int host_input(struct host *h, unsigned budget, nsec now);
 
+/*
+ * While on, datagrams stay with the link, and host_fd does not tell of them. False: this link cannot
+ * tell them from the rest, nothing has changed.
+ */
+bool host_hold_datagrams(struct host *h, bool on);
+
 /* Runs the stack's timers, sends what is due, goes on with the claim. */
 void host_poll(struct host *h, nsec now);
 

@@ -140,6 +140,13 @@ static void cap_poll(struct link *l, nsec now)
 		c->inner->ops->poll(c->inner, now);
 }
 
+static bool cap_hold_datagrams(struct link *l, bool on)
+{
+	struct link *inner = of(l)->inner;
+
+	return inner->ops->hold_datagrams && inner->ops->hold_datagrams(inner, on);
+}
+
 static void cap_stats(struct link *l, struct link_stats *out)
 {
 	of(l)->inner->ops->stats(of(l)->inner, out);
@@ -161,6 +168,7 @@ struct link *capture_wrap(struct link *inner)
 		.send = cap_send,
 		.deadline = cap_deadline,
 		.poll = cap_poll,
+		.hold_datagrams = cap_hold_datagrams,
 		.stats = cap_stats,
 		.close = cap_close,
 		.name = "capture"};

@@ -632,6 +632,13 @@ static void im_poll(struct link *l, nsec now)
 	release(m, now);
 }
 
+static bool im_hold_datagrams(struct link *l, bool on)
+{
+	struct link *inner = of(l)->inner;
+
+	return inner->ops->hold_datagrams && inner->ops->hold_datagrams(inner, on);
+}
+
 static void im_stats(struct link *l, struct link_stats *out)
 {
 	of(l)->inner->ops->stats(of(l)->inner, out);
@@ -667,6 +674,7 @@ struct link *impair_wrap(struct link *inner)
 		.send = im_send,
 		.deadline = im_deadline,
 		.poll = im_poll,
+		.hold_datagrams = im_hold_datagrams,
 		.stats = im_stats,
 		.close = im_close};
 	struct impair *m = calloc(1, sizeof *m);

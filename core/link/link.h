@@ -66,6 +66,12 @@ struct link_ops {
 	nsec (*deadline)(const struct link *l);
 	void (*poll)(struct link *l, nsec now);
 
+	/*
+	 * NULL, or: while on, recv gives none of the datagrams that the link receives apart, and fd does
+	 * not tell of them. False: it receives none apart.
+	 */
+	bool (*hold_datagrams)(struct link *l, bool on);
+
 	void (*stats)(struct link *l, struct link_stats *out);
 	void (*close)(struct link *l); /* frees l */
 };

@@ -81,6 +81,7 @@ struct packet_link {
 	int ring_fd, both; /* the second socket; an epoll of the two; -1: none */
 	struct ring ring;
 	unsigned row;    /* frames that came from the ring in a row */
+	bool held;       /* nothing is taken from the ring */
 	bool had_none;   /* the last call had nothing to give */
 	int send_buffer; /* bytes the kernel really gave, as it counts them */
 	bool cuts;       /* super-segments are cut here: the kernel refused one */
@@ -176,7 +177,7 @@ static int recv_message(struct packet_link *p, struct rx_frame *f, nsec now)
 
 static bool recv_datagram(struct packet_link *p, struct rx_frame *f, nsec now)
 {
-	if (!p->ring.slots || p->row == ROW || !ring_recv(&p->ring, f, now))
+	if (!p->ring.slots || p->held || p->row == ROW || !ring_recv(&p->ring, f, now))
 		return false;
 	p->row++;
 	p->stats.rx_frames++;
@@ -299,6 +300,15 @@ static int pk_send(struct link *l, const struct tx_frame *f, nsec now)
 	return send_result(p, n, frames, frames * head + payload);
 }
 
+static bool pk_hold_datagrams(struct link *l, bool on)
+{
+	struct packet_link *p = of(l);
+	struct epoll_event in = {.events = on ? 0 : EPOLLIN};
+
+	p->held = on && p->ring.slots;
+	return p->ring.slots && epoll_ctl(p->both, EPOLL_CTL_MOD, p->ring_fd, &in) == 0;
+}
+
 static void pk_stats(struct link *l, struct link_stats *out)
 {
 	struct packet_link *p = of(l);
@@ -340,6 +350,7 @@ static const struct link_ops packet_ops = {
 	.send = pk_send,
 	.deadline = pk_deadline,
 	.poll = pk_poll,
+	.hold_datagrams = pk_hold_datagrams,
 	.stats = pk_stats,
 	.close = pk_close,
 };

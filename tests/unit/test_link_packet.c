@@ -403,6 +403,29 @@ static void a_flood_of_datagrams_leaves_the_others_their_turn(void **state)
 	b->ops->close(b);
 }
 
+static void datagrams_can_be_held_and_the_others_come(void **state)
+{
+	struct link *a = open_or_fail("va", &own_a), *b = open_or_fail("vb", &own_b);
+	struct pollfd p = {.fd = b->ops->fd(b), .events = POLLIN};
+	struct rx_frame in;
+
+	while (b->ops->recv(b, &in, 0) == 1)
+		;
+	assert_true(b->ops->hold_datagrams(b, true));
+	assert_int_equal(send_datagram(a, &own_b, 0, 100), 0);
+	assert_int_equal(b->ops->recv(b, &in, 0), 0);
+	assert_int_equal(send_body(a, &own_b, &own_a, 99), 0);
+	assert_int_equal(next_frame(b, &in, WAIT_MS), ETH_HDR_LEN + 99);
+	assert_int_equal(b->ops->recv(b, &in, 0), 0);
+	assert_int_equal(poll(&p, 1, 0), 0);
+	assert_true(b->ops->hold_datagrams(b, false));
+	assert_int_equal(poll(&p, 1, 0), 1);
+	take_ipv4(b, &in);
+	assert_int_equal(in.len, ETH_HDR_LEN + IPV4_HDR_LEN + 100);
+	a->ops->close(a);
+	b->ops->close(b);
+}
+
 /* Whoever waits on the fd is told once, and not for ever. */
 static void an_interface_that_goes_down_is_an_error_once(void **state)
 {
@@ -485,6 +508,7 @@ int main(void)
 		cmocka_unit_test(datagrams_of_all_kinds_arrive),
 		cmocka_unit_test(datagrams_that_nobody_takes_are_counted),
 		cmocka_unit_test(a_flood_of_datagrams_leaves_the_others_their_turn),
+		cmocka_unit_test(datagrams_can_be_held_and_the_others_come),
 		cmocka_unit_test(an_interface_that_goes_down_is_an_error_once),
 		cmocka_unit_test(without_a_ring_datagrams_come_like_all_others),
 	};
