@@ -6,6 +6,7 @@
  * When STREAK of them have come within FAST, and no program has sent any meanwhile, those that follow
  * are held back for HOLD, and again as long as that many come of it. A program that sends is in a
  * dialogue, whose answers should not wait; and a stream of less than 40,000 a second is left alone.
+ * (Before Linux 5.11 the loop waits in milliseconds, and this is one.)
  */
 #ifndef TEECEE_ENGINE_MODERATION_H
 #define TEECEE_ENGINE_MODERATION_H

@@ -23,9 +23,14 @@
  *
  * DATAGRAMS ARE RECEIVED APART, by a second socket with a ring (ring.h), for a sender of datagrams does
  * not wait for anybody: unicast UDP that is not fragmented and fits into a slot. The first socket's
- * filter refuses exactly these. Between the two there is no order, as between any two datagrams. They
- * take turns, so that a flood of datagrams leaves the others half. Where the kernel gives no ring, all
- * come by the first.
+ * filter refuses exactly these. Between the two there is no order, as between any two datagrams. The
+ * ring gives ROW in a row, then the first socket is asked. Where the kernel gives no ring, all come by
+ * the first.
+ *
+ * A RING CAN STICK. A frame that a virtio_net_hdr cannot describe (a virtual machine's UFO; before Linux
+ * 6.2 what UDP_SEGMENT sends) is dropped, and the kernel then drops all that follow, for it forgets to
+ * give the slot back to itself. So the ring is watched: drops without a single frame in WATCH are the
+ * end of it, and all come by the first socket from then on.
  *
  * WHEN THE KERNEL REFUSES A GSO FRAME (EINVAL, EMSGSIZE: a driver of the unusual kind), this link
  * cuts it in software, and from then on every one.
@@ -65,7 +70,10 @@ enum {
 	BATCH = 8,       /* frames per call, as long as they are small */
 	SMALL = 4096,
 	ROW = 32, /* frames of the ring, before the first socket is asked */
+	FILTER_TEXT = 200,
 };
+
+#define WATCH (100 * MSEC)
 
 /* A received frame, its bytes behind `ALIGN` bytes of nothing. */
 struct slot {
@@ -80,7 +88,11 @@ struct packet_link {
 	int fd;
 	int ring_fd, both; /* the second socket; an epoll of the two; -1: none */
 	struct ring ring;
-	unsigned row;    /* frames that came from the ring in a row */
+	unsigned row;           /* frames that came from the ring in a row */
+	nsec watch_at;          /* the next look whether it sticks */
+	bool gave;              /* it has given frames since the last look */
+	unsigned drops;         /* it has dropped */
+	char ours[FILTER_TEXT]; /* what the first socket hears where there is no ring */
 	bool held;       /* nothing is taken from the ring */
 	bool had_none;   /* the last call had nothing to give */
 	int send_buffer; /* bytes the kernel really gave, as it counts them */
@@ -180,6 +192,7 @@ static bool recv_datagram(struct packet_link *p, struct rx_frame *f, nsec now)
 	if (!p->ring.slots || p->held || p->row == ROW || !ring_recv(&p->ring, f, now))
 		return false;
 	p->row++;
+	p->gave = true;
 	p->stats.rx_frames++;
 	p->stats.rx_bytes += f->len;
 	return true;
@@ -196,12 +209,94 @@ static int ring_error(struct packet_link *p)
 	return is_down(err) ? -ENETDOWN : -err;
 }
 
+static int say(const struct packet_link *p, const char *what, char error[static LINK_ERROR_LEN])
+{
+	int err = errno;
+
+	if (err == EPERM || err == EACCES)
+		snprintf(error, LINK_ERROR_LEN, "%s: a packet socket needs root or CAP_NET_RAW",
+			p->ifname);
+	else
+		snprintf(error, LINK_ERROR_LEN, "%s: %s: %s", p->ifname, what, strerror(err));
+	return -err;
+}
+
+/*
+ * libpcap compiles what is ours; in front of it stands what it has no words for without a live
+ * capture: frames with a VLAN tag are not.
+ */
+static int attach_filter(
+	struct packet_link *p, int fd, const char *text, char error[static LINK_ERROR_LEN])
+{
+	struct sock_filter code[FILTER_MAX] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, (uint32_t)SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	enum { PREAMBLE = 3 };
+	struct bpf_program compiled;
+
+	pcap_t *nowhere = pcap_open_dead(DLT_EN10MB, FRAME_MAX);
+	if (!nowhere || pcap_compile(nowhere, &compiled, text, 1, PCAP_NETMASK_UNKNOWN) < 0) {
+		snprintf(error, LINK_ERROR_LEN, "%s: capture filter: %.200s", p->ifname,
+			nowhere ? pcap_geterr(nowhere) : "out of memory");
+		if (nowhere)
+			pcap_close(nowhere);
+		return -EIO;
+	}
+	unsigned n = MIN(compiled.bf_len, FILTER_MAX - PREAMBLE);
+	memcpy(code + PREAMBLE, compiled.bf_insns, n * sizeof code[0]); /* the same layout */
+	struct sock_fprog program = {.len = (unsigned short)(PREAMBLE + n), .filter = code};
+	pcap_freecode(&compiled);
+	pcap_close(nowhere);
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0)
+		return say(p, "capture filter", error);
+	return 0;
+}
+
+static void close_ring(struct packet_link *p)
+{
+	ring_close(&p->ring);
+	if (p->ring_fd >= 0)
+		close(p->ring_fd);
+	p->ring_fd = -1;
+}
+
+/* Each asking sets the kernel's count back to zero. */
+static unsigned count_drops(struct packet_link *p, int fd)
+{
+	struct tpacket_stats st;
+	socklen_t len = sizeof st;
+
+	if (getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &st, &len) < 0)
+		return 0;
+	p->stats.rx_dropped += st.tp_drops;
+	return st.tp_drops;
+}
+
+static void watch_ring(struct packet_link *p, nsec now)
+{
+	char unsaid[LINK_ERROR_LEN];
+
+	if (!p->ring.slots || now < p->watch_at)
+		return;
+	p->drops += count_drops(p, p->ring_fd);
+	bool sticks = p->drops > 0 && !p->gave && !p->held && !p->ring.holds &&
+		      ring_is_empty(&p->ring);
+	p->watch_at = now + WATCH;
+	p->gave = false;
+	p->drops = 0;
+	if (sticks && attach_filter(p, p->fd, p->ours, unsaid) == 0)
+		close_ring(p);
+}
+
 static int pk_recv(struct link *l, struct rx_frame *f, nsec now)
 {
 	struct packet_link *p = of(l);
 	bool more;
 	int n = 0;
 
+	watch_ring(p, now);
 	do {
 		if (p->next == p->received && recv_datagram(p, f, now))
 			n = 1;
@@ -211,6 +306,8 @@ static int pk_recv(struct link *l, struct rx_frame *f, nsec now)
 			n = recv_message(p, f, now);
 		}
 	} while (n == 0 && more);
+	if (n < 0) /* and both say so at once */
+		ring_error(p);
 	if (n == 0 && p->had_none)
 		n = ring_error(p);
 	p->had_none = n == 0;
@@ -287,6 +384,7 @@ static int pk_send(struct link *l, const struct tx_frame *f, nsec now)
 
 	if (f->l4_from_end > head)
 		return -EINVAL;
+	watch_ring(p, now);
 	if (is_super && p->cuts)
 		return cut_and_send(p, f);
 	vnet_describe(&v, f);
@@ -312,25 +410,11 @@ static bool pk_hold_datagrams(struct link *l, bool on)
 static void pk_stats(struct link *l, struct link_stats *out)
 {
 	struct packet_link *p = of(l);
-	struct tpacket_stats st;
-	socklen_t len = sizeof st;
 
-	/* Each asking sets the kernel's count back to zero. */
-	if (getsockopt(p->fd, SOL_PACKET, PACKET_STATISTICS, &st, &len) == 0)
-		p->stats.rx_dropped += st.tp_drops;
-	if (p->ring.slots && getsockopt(p->ring_fd, SOL_PACKET, PACKET_STATISTICS, &st, &len) == 0)
-		p->stats.rx_dropped += st.tp_drops;
+	count_drops(p, p->fd);
+	if (p->ring.slots)
+		p->drops += count_drops(p, p->ring_fd);
 	*out = p->stats;
-}
-
-static void close_ring(struct packet_link *p)
-{
-	ring_close(&p->ring);
-	if (p->ring_fd >= 0)
-		close(p->ring_fd);
-	if (p->both >= 0)
-		close(p->both);
-	p->ring_fd = p->both = -1;
 }
 
 static void pk_close(struct link *l)
@@ -338,6 +422,8 @@ static void pk_close(struct link *l)
 	struct packet_link *p = of(l);
 
 	close_ring(p);
+	if (p->both >= 0)
+		close(p->both);
 	if (p->fd >= 0)
 		close(p->fd);
 	free(p);
@@ -355,18 +441,6 @@ static const struct link_ops packet_ops = {
 	.close = pk_close,
 };
 
-static int say(const struct packet_link *p, const char *what, char error[static LINK_ERROR_LEN])
-{
-	int err = errno;
-
-	if (err == EPERM || err == EACCES)
-		snprintf(error, LINK_ERROR_LEN, "%s: a packet socket needs root or CAP_NET_RAW",
-			p->ifname);
-	else
-		snprintf(error, LINK_ERROR_LEN, "%s: %s: %s", p->ifname, what, strerror(err));
-	return -err;
-}
-
 /* What the ring is for; in libpcap's words. `room` bytes. */
 static int datagrams(char *out, size_t room, const char *mac)
 {
@@ -374,39 +448,6 @@ static int datagrams(char *out, size_t room, const char *mac)
 		"(ether dst %s and not ether src %s and ip proto 17 and ip[6:2] & 0x3fff = 0 "
 		"and less %d)",
 		mac, mac, RING_FRAME_MAX);
-}
-
-/*
- * libpcap compiles what is ours; in front of it stands what it has no words for without a live
- * capture: frames with a VLAN tag are not.
- */
-static int attach_filter(
-	struct packet_link *p, int fd, const char *text, char error[static LINK_ERROR_LEN])
-{
-	struct sock_filter code[FILTER_MAX] = {
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, (uint32_t)SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, 0),
-	};
-	enum { PREAMBLE = 3 };
-	struct bpf_program compiled;
-
-	pcap_t *nowhere = pcap_open_dead(DLT_EN10MB, FRAME_MAX);
-	if (!nowhere || pcap_compile(nowhere, &compiled, text, 1, PCAP_NETMASK_UNKNOWN) < 0) {
-		snprintf(error, LINK_ERROR_LEN, "%s: capture filter: %.200s", p->ifname,
-			nowhere ? pcap_geterr(nowhere) : "out of memory");
-		if (nowhere)
-			pcap_close(nowhere);
-		return -EIO;
-	}
-	unsigned n = MIN(compiled.bf_len, FILTER_MAX - PREAMBLE);
-	memcpy(code + PREAMBLE, compiled.bf_insns, n * sizeof code[0]); /* the same layout */
-	struct sock_fprog program = {.len = (unsigned short)(PREAMBLE + n), .filter = code};
-	pcap_freecode(&compiled);
-	pcap_close(nowhere);
-	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0)
-		return say(p, "capture filter", error);
-	return 0;
 }
 
 static int start_hearing(
@@ -449,7 +490,7 @@ static int new_socket(struct packet_link *p, int *fd, char error[static LINK_ERR
 static int open_socket(struct packet_link *p, const struct iface *i, const struct macaddr *mac,
 	char error[static LINK_ERROR_LEN])
 {
-	char m[MACADDR_STRLEN], apart[200], text[400];
+	char m[MACADDR_STRLEN], apart[FILTER_TEXT], text[2 * FILTER_TEXT + 16];
 	int err = new_socket(p, &p->fd, error);
 
 	if (err)
@@ -458,8 +499,10 @@ static int open_socket(struct packet_link *p, const struct iface *i, const struc
 	p->send_buffer = room_set(p->fd, SO_SNDBUFFORCE, SO_SNDBUF, SEND_BUFFER);
 	macaddr_format(mac, m);
 	datagrams(apart, sizeof apart, m);
-	snprintf(text, sizeof text, "(ether dst %s or ether multicast) and not ether src %s%s%s", m,
-		m, p->ring.slots ? " and not " : "", p->ring.slots ? apart : "");
+	snprintf(p->ours, sizeof p->ours, "(ether dst %s or ether multicast) and not ether src %s",
+		m, m);
+	snprintf(text, sizeof text, "%s%s%s", p->ours, p->ring.slots ? " and not " : "",
+		p->ring.slots ? apart : "");
 	if ((err = attach_filter(p, p->fd, text, error)))
 		return err;
 	if (!macaddr_equal(mac, &i->mac) && (err = be_promiscuous(p, i, error)))
@@ -470,7 +513,7 @@ static int open_socket(struct packet_link *p, const struct iface *i, const struc
 /* The second socket, deaf as yet. No ring is no error. */
 static void open_ring(struct packet_link *p, const struct macaddr *mac)
 {
-	char m[MACADDR_STRLEN], text[200], unsaid[LINK_ERROR_LEN];
+	char m[MACADDR_STRLEN], text[FILTER_TEXT], unsaid[LINK_ERROR_LEN];
 
 	macaddr_format(mac, m);
 	datagrams(text, sizeof text, m);

@@ -54,6 +54,16 @@ static struct tpacket2_hdr *slot(const struct ring *r, unsigned i)
 	return (struct tpacket2_hdr *)(r->slots + (size_t)(i % RING_SLOTS) * RING_SLOT_LEN);
 }
 
+static bool is_ours(const struct tpacket2_hdr *h)
+{
+	return __atomic_load_n(&h->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER;
+}
+
+bool ring_is_empty(const struct ring *r)
+{
+	return !is_ours(slot(r, r->next));
+}
+
 bool ring_recv(struct ring *r, struct rx_frame *f, nsec now)
 {
 	struct virtio_net_hdr v;
@@ -63,7 +73,7 @@ bool ring_recv(struct ring *r, struct rx_frame *f, nsec now)
 			&slot(r, r->next - 1)->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
 	r->holds = false;
 	struct tpacket2_hdr *h = slot(r, r->next);
-	if (!(__atomic_load_n(&h->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER))
+	if (!is_ours(h))
 		return false;
 	const uint8_t *data = (const uint8_t *)h + h->tp_mac;
 	memcpy(&v, data - sizeof v, sizeof v);

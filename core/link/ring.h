@@ -18,7 +18,7 @@
 enum {
 	RING_SLOTS = 1024, /* full-sized datagrams in 212,992 bytes of a kernel's UDP socket: 92 */
 	RING_SLOT_LEN = 2048,
-	RING_FRAME_MAX = 1600, /* longer ones must not come: a slot begins with 100 bytes of its own */
+	RING_FRAME_MAX = 1600, /* longer ones must not come: a slot begins with 78 bytes of its own */
 };
 
 struct ring {
@@ -33,6 +33,9 @@ struct ring {
  */
 int ring_open(struct ring *r, int fd);
 void ring_close(struct ring *r);
+
+/* Whether none waits. */
+bool ring_is_empty(const struct ring *r);
 
 /* The next frame, valid until the next call; false: there is none. */
 bool ring_recv(struct ring *r, struct rx_frame *f, nsec now);
