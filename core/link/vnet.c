@@ -37,12 +37,15 @@ void vnet_describe(struct virtio_net_hdr *v, const struct tx_frame *f)
 struct rx_frame vnet_received(
 	const struct virtio_net_hdr *v, const uint8_t *data, size_t len, nsec now)
 {
+	/* GSO_UDP is one datagram, to be sent in fragments. */
+	bool is_cut = v->gso_type != VIRTIO_NET_HDR_GSO_NONE &&
+		      (v->gso_type & ~VIRTIO_NET_HDR_GSO_ECN) != VIRTIO_NET_HDR_GSO_UDP;
 	bool vouched = v->flags & (VIRTIO_NET_HDR_F_NEEDS_CSUM | VIRTIO_NET_HDR_F_DATA_VALID);
 
 	return (struct rx_frame){
 		.data = data,
 		.len = len,
-		.gso_size = v->gso_type == VIRTIO_NET_HDR_GSO_NONE ? 0 : v->gso_size,
+		.gso_size = is_cut ? v->gso_size : 0,
 		.csum = vouched ? FRAME_CSUM_VERIFIED : FRAME_CSUM_UNVERIFIED,
 		.arrival = now,
 	};

@@ -3,7 +3,8 @@
  * NIC would do with them. In both directions:
  *
  *	gso_type, gso_size	this is one TCP segment far above the MTU, to be cut into pieces of
- *				gso_size payload bytes, by the NIC if it can, else by the kernel
+ *				gso_size payload bytes, by the NIC if it can, else by the kernel;
+ *				received, it may be datagrams of one size in one (UDP_SEGMENT)
  *	NEEDS_CSUM		the checksum field at csum_start + csum_offset holds the
  *				pseudo-header's sum, whoever sends the frame completes it. Received:
  *				it never was on a wire, there is nothing to verify

@@ -2,6 +2,7 @@
  * UDP input (RFC 768, RFC 1122 §4.1). The order of a received datagram:
  *
  *	1. the length must fit, and the checksum be right or absent (zero: the sender computed none);
+ *	   a frame of a sender's with UDP_SEGMENT is many, of gso_size each but the last;
  *	2. to one of us: the socket that fits best (dgram_find) gets it, or the sender hears that the
  *	   port is unreachable;
  *	3. to a group: every socket that fits gets a copy, and nobody hears of anything. A multicast
@@ -59,6 +60,7 @@ bool udp_input(struct stack *s, const struct ip_meta *m, const uint8_t *data, si
 
 	if (!in_1_header(s, &h, m, data, len, f))
 		return true;
+	const size_t all = h.len - UDP_HDR_LEN, piece = f->gso_size ? f->gso_size : all;
 	struct endpoint local = {m->dst, h.dst_port};
 	struct dgram_in in = {
 		.from = {m->src, h.src_port},
@@ -67,10 +69,16 @@ bool udp_input(struct stack *s, const struct ip_meta *m, const uint8_t *data, si
 		.ttl = m->ttl,
 		.arrival = f->arrival ? f->arrival : now,
 		.data = data + UDP_HDR_LEN,
-		.len = h.len - UDP_HDR_LEN,
 	};
-	if (!ip_is_group(s, &m->dst))
-		return in_2_to_us(s, &local, &in);
-	in_3_to_group(s, &local, &in);
-	return true;
+	const uint8_t *end = in.data + all;
+	bool wanted = true;
+	do {
+		in.len = MIN(piece, (size_t)(end - in.data));
+		if (ip_is_group(s, &m->dst))
+			in_3_to_group(s, &local, &in);
+		else
+			wanted = in_2_to_us(s, &local, &in);
+		in.data += in.len;
+	} while (wanted && in.data < end);
+	return wanted;
 }

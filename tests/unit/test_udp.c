@@ -156,6 +156,47 @@ TEST(fragments_come_in_as_one_datagram)
 	rig_end(t);
 }
 
+/* What a sender on this machine passes with UDP_SEGMENT, whole as it left its socket. */
+static void rx_segmented(struct rig *t, uint16_t to, const char *text, uint16_t size)
+{
+	uint8_t frame[512];
+	struct ipv4_hdr h = {.src = PEER, .dst = US, .ttl = 64, .protocol = IP_PROTO_UDP};
+	struct rx_frame f = {
+		.data = frame, .gso_size = size, .csum = FRAME_CSUM_VERIFIED, .arrival = t->now};
+	size_t len = udp_bytes(frame + ETH_HDR_LEN + IPV4_HDR_LEN, PEER, 9, US, to, text);
+
+	eth_emit(frame, &(struct eth_hdr){.dst = MAC(2), .src = MAC(9), .ethertype = ETH_TYPE_IPV4});
+	h.total_len = (uint16_t)(IPV4_HDR_LEN + len);
+	ipv4_emit(frame + ETH_HDR_LEN, &h);
+	f.len = ETH_HDR_LEN + h.total_len;
+	stack_input(t->s, &f, t->now);
+}
+
+TEST(segmented_datagrams_come_one_by_one)
+{
+	struct rig *t = rig_with_neighbours();
+	struct dgram *d = udp_bound(t, ANY, 7);
+	struct ipv4_hdr h;
+
+	rx_segmented(t, 7, "aaaabbbbcc", 4);
+	expect_recv(d, 9, "aaaa");
+	expect_recv(d, 9, "bbbb");
+	expect_recv(d, 9, "cc");
+	expect_nothing(d);
+	rx_segmented(t, 7, "aaaabbbb", 4);
+	expect_recv(d, 9, "aaaa");
+	expect_recv(d, 9, "bbbb");
+	expect_nothing(d);
+	rx_segmented(t, 7, "abc", 4);
+	expect_recv(d, 9, "abc");
+	expect_nothing(d);
+	rx_segmented(t, 8, "aaaabbbbcc", 4); /* nobody is there: one answer */
+	expect_ip(t, MAC(9), &h);
+	assert_int_equal(h.protocol, IP_PROTO_ICMP);
+	dgram_close(d, t->now);
+	rig_end(t);
+}
+
 TEST(what_cannot_be_sent_says_why)
 {
 	struct rig *t = rig_with_neighbours();
@@ -381,6 +422,7 @@ int main(void)
 		cmocka_unit_test(two_pieces_with_an_odd_seam_have_a_right_checksum),
 		cmocka_unit_test(a_large_datagram_leaves_in_fragments_unless_df_is_asked_for),
 		cmocka_unit_test(fragments_come_in_as_one_datagram),
+		cmocka_unit_test(segmented_datagrams_come_one_by_one),
 		cmocka_unit_test(what_cannot_be_sent_says_why),
 		cmocka_unit_test(a_broadcast_leaves_with_leave_and_is_heard_here_too),
 		cmocka_unit_test(our_own_address_loops_inside),
