@@ -198,9 +198,10 @@ ssize_t io_after_recv(int fd, ssize_t result, int flags)
 
 ssize_t io_after_send(int fd, ssize_t result, int flags)
 {
-	cork_after_send(fd, flags);
-	if (result >= 0)
+	if (result >= 0) {
+		cork_after_send(fd, flags);
 		return result;
+	}
 	int error = errno;
 	if (error == ECONNRESET)
 		error = translated_reset(fd);

@@ -50,8 +50,8 @@ static int give_option(struct shim_sock *s, enum ipc_option o, void *value, sock
 
 	if (room < 0)
 		return room;
-	if (s->kind == SHIM_ENGAGED && o == IPC_OPT_CORK)
-		v = cork_is_on(s, v);
+	if (s->kind == SHIM_ENGAGED && cork_has(o))
+		v = cork_is_on(s, o, v);
 	if (s->kind == SHIM_ENGAGED && recent_find(s->cookie, o, &sent)) {
 		if (sent == v)
 			recent_forget(s->cookie, o);
@@ -190,8 +190,8 @@ static int set_known(
 	 */
 	if (s->known && s->info.use != IPC_SLOT_LIVE)
 		return 0;
-	if (o == IPC_OPT_CORK)
-		return cork_set(s, v);
+	if (cork_has(o))
+		return cork_set(s, o, v);
 	int r = engine_set_option(s->instance, s->cookie, o, v);
 	if (r == 0)
 		recent_note(s->cookie, o, v);

@@ -108,8 +108,9 @@ static bool furnish(struct engine *e, struct sock *s, const struct sock *l, int 
 	socklen_t len = sizeof(cookie);
 
 	memcpy(first.option, l->slot->info.option, sizeof(first.option));
-	first.option[IPC_OPT_CORK] =
-		ipc_cork_get(ipc_table_cork(e->table, l->slot), l->cookie) & IPC_CORK_ON;
+	unsigned corks = ipc_cork_get(ipc_table_cork(e->table, l->slot), l->cookie);
+	first.option[IPC_OPT_CORK] = (corks & IPC_CORK_ON) != 0;
+	first.option[IPC_OPT_NODELAY] = (corks & IPC_CORK_NODELAY) != 0;
 	if (getsockopt(program, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0 ||
 		!table_claim(e, s, cookie, &first))
 		return false;

@@ -223,8 +223,8 @@ int option_apply(struct engine *e, struct sock *s, enum ipc_option o, int64_t va
 void option_apply_all(struct engine *e, struct sock *s, uint32_t set, const int64_t *value);
 
 /*
- * Corks are words in memory (core/ipc/cork.h). Before what the program wrote is read: the number of
- * flushes, which goes to sock.flushes when all has been. After it: the tcp gets the cork that the
+ * Corks and TCP_NODELAY are words in memory (core/ipc/cork.h). Before what the program wrote is read:
+ * the number of flushes, which goes to sock.flushes when all has been. After it: the tcp gets what the
  * word says.
  */
 uint32_t option_cork_begin(struct engine *e, struct sock *s);

@@ -4,13 +4,28 @@
 #include "core/engine/sock.h"
 #include "core/engine/stack_option.h"
 
-/* What was read earlier in this turn, without a cork, has not been sent yet. */
+static bool has(const struct sock *s, enum tcp_option option)
+{
+	return tcp_get_option(s->tcp, option);
+}
+
+/* Also sends what Nagle's rule, or a cork, holds. */
+static void undelay(struct engine *e, struct sock *s, unsigned bits)
+{
+	if ((bits & IPC_CORK_NODELAY) && !has(s, TCP_OPT_NODELAY))
+		tcp_set_option(s->tcp, TCP_OPT_NODELAY, 1, e->now);
+}
+
 uint32_t option_cork_begin(struct engine *e, struct sock *s)
 {
-	bool used = false;
-	uint32_t flushes = s->slot ? ipc_cork_reading(ipc_table_cork(e->table, s->slot), &used) : 0;
+	uint32_t flushes;
 
-	if (used && !tcp_get_option(s->tcp, TCP_OPT_CORK))
+	if (!s->slot)
+		return 0;
+	unsigned bits = ipc_cork_reading(ipc_table_cork(e->table, s->slot), &flushes);
+	undelay(e, s, bits);
+	/* What was read earlier in this turn, without a cork, has not been sent yet. */
+	if ((bits & IPC_CORK_USED) && !has(s, TCP_OPT_CORK) && tcp_send_queued(s->tcp) > 0)
 		tcp_set_option(s->tcp, TCP_OPT_CORK, 0, e->now);
 	return flushes;
 }
@@ -21,20 +36,23 @@ void option_cork(struct engine *e, struct sock *s)
 
 	if (!s->slot)
 		return;
-	bool was = tcp_get_option(s->tcp, TCP_OPT_CORK);
-	bool is = ipc_cork_look(ipc_table_cork(e->table, s->slot), &flushes);
+	unsigned bits = ipc_cork_look(ipc_table_cork(e->table, s->slot), &flushes);
+	bool was = has(s, TCP_OPT_CORK), is = ipc_is_corked(bits);
 	bool flush = is && flushes != s->flushes;
 	if ((was && !is) || flush)
 		tcp_set_option(s->tcp, TCP_OPT_CORK, 0, e->now);
 	if (is && (flush || !was))
 		tcp_set_option(s->tcp, TCP_OPT_CORK, 1, e->now);
+	undelay(e, s, bits);
 }
 
-/* By a message, because the program did not find the word. */
-static int set_cork(struct engine *e, struct sock *s, bool on)
+/* By a message: what was written before it has been read, but not sent yet. */
+static int put(struct engine *e, struct sock *s, enum ipc_cork which, bool on)
 {
+	if (which == IPC_CORK_ON && on && !has(s, TCP_OPT_CORK))
+		tcp_set_option(s->tcp, TCP_OPT_CORK, 0, e->now);
 	if (s->slot)
-		ipc_cork_put(ipc_table_cork(e->table, s->slot), s->cookie, IPC_CORK_ON, on);
+		ipc_cork_put(ipc_table_cork(e->table, s->slot), s->cookie, which, on);
 	option_cork(e, s);
 	return 0;
 }
@@ -46,7 +64,10 @@ static int apply_other(struct engine *e, struct sock *s, enum ipc_option o, int6
 
 	switch (o) {
 	case IPC_OPT_CORK:
-		return set_cork(e, s, value);
+		return put(e, s, IPC_CORK_ON, value);
+	case IPC_OPT_NODELAY:
+		put(e, s, IPC_CORK_NODELAY, value);
+		return tcp_set_option(s->tcp, TCP_OPT_NODELAY, value, e->now);
 	case IPC_OPT_FLUSH:
 		option_cork(e, s);
 		return 0;
@@ -75,15 +96,20 @@ int option_apply(struct engine *e, struct sock *s, enum ipc_option o, int64_t va
 	}
 	if (!s->tcp)
 		return 0;
-	if (o == IPC_OPT_CORK || !stack_option(o, value, &option, &translated))
+	if (o == IPC_OPT_CORK || o == IPC_OPT_NODELAY ||
+		!stack_option(o, value, &option, &translated))
 		return apply_other(e, s, o, value);
 	return tcp_set_option(s->tcp, option, translated, e->now);
 }
 
 void option_apply_all(struct engine *e, struct sock *s, uint32_t set, const int64_t *value)
 {
+	/* These two are in the word since the slot was claimed, and may have changed there. */
+	const uint32_t words = 1u << IPC_OPT_CORK | 1u << IPC_OPT_NODELAY;
+
 	for (unsigned o = 0; o < IPC_OPT_COUNT; o++) {
-		if (set & 1u << o)
+		if (set & ~words & 1u << o)
 			option_apply(e, s, o, value[o]);
 	}
+	option_cork(e, s);
 }

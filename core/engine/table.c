@@ -133,6 +133,14 @@ struct sock *table_sock(const struct engine *e, uint64_t cookie)
 	return slot ? e->by_slot[slot - e->table->slot] : NULL;
 }
 
+static unsigned corks_of(const struct ipc_sock_info *first)
+{
+	if (first->kind != IPC_KIND_TCP)
+		return 0;
+	return (first->option[IPC_OPT_CORK] ? IPC_CORK_ON : 0u) |
+	       (first->option[IPC_OPT_NODELAY] ? IPC_CORK_NODELAY : 0u);
+}
+
 bool table_claim(
 	struct engine *e, struct sock *s, uint64_t cookie, const struct ipc_sock_info *first)
 {
@@ -144,8 +152,7 @@ bool table_claim(
 	if (!s->slot)
 		return false;
 	s->cookie = cookie;
-	ipc_cork_claim(ipc_table_cork(e->table, s->slot), cookie,
-		first->kind == IPC_KIND_TCP && first->option[IPC_OPT_CORK]);
+	ipc_cork_claim(ipc_table_cork(e->table, s->slot), cookie, corks_of(first));
 	e->by_slot[s->slot - e->table->slot] = s;
 	return true;
 }

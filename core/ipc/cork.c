@@ -22,6 +22,16 @@ static uint64_t flushed(uint64_t word)
 	return (word & ~FLUSHES) | ((word + FLUSH) & FLUSHES);
 }
 
+/* Whether somebody has to tell the engine of the change. */
+static bool is_news(uint64_t was, uint64_t is)
+{
+	bool uncorked = (was & CORKED) && !(is & CORKED);
+	bool undelayed = !(was & IPC_CORK_NODELAY) && (is & IPC_CORK_NODELAY);
+
+	return (uncorked && (was & IPC_CORK_HELD)) ||
+	       (undelayed && (was & (UNSENT | IPC_CORK_USED)));
+}
+
 enum ipc_cork_put ipc_cork_put(ipc_cork_word *w, uint64_t cookie, enum ipc_cork which, bool on)
 {
 	uint64_t was = atomic_load(w), is;
@@ -29,21 +39,27 @@ enum ipc_cork_put ipc_cork_put(ipc_cork_word *w, uint64_t cookie, enum ipc_cork 
 	do {
 		if (!is_of(was, cookie))
 			return IPC_CORK_STALE;
-		is = on ? was | which | IPC_CORK_USED : was & ~(uint64_t)which;
+		is = on ? was | which : was & ~(uint64_t)which;
+		if (is & CORKED)
+			is |= IPC_CORK_USED;
 		if (!(was & CORKED) && (is & CORKED) && (was & UNSENT))
 			is = flushed(is & ~(uint64_t)IPC_CORK_WRITTEN);
 		if ((was & CORKED) && !(is & CORKED))
 			is = flushed(is);
 	} while (!atomic_compare_exchange_weak(w, &was, is));
-	bool off = (was & CORKED) && !(is & CORKED);
-	return off && (was & IPC_CORK_HELD) ? IPC_CORK_FLUSH : IPC_CORK_PUT;
+	return is_news(was, is) ? IPC_CORK_FLUSH : IPC_CORK_PUT;
+}
+
+static unsigned bits_of(uint64_t word)
+{
+	return (unsigned)(word & (FLUSH - 1));
 }
 
 unsigned ipc_cork_get(const ipc_cork_word *w, uint64_t cookie)
 {
 	uint64_t word = atomic_load_explicit(w, memory_order_relaxed);
 
-	return is_of(word, cookie) ? (unsigned)(word & (FLUSH - 1)) : 0;
+	return is_of(word, cookie) ? bits_of(word) : 0;
 }
 
 void ipc_cork_wrote(ipc_cork_word *w, uint64_t cookie)
@@ -55,9 +71,9 @@ void ipc_cork_wrote(ipc_cork_word *w, uint64_t cookie)
 			return;
 }
 
-void ipc_cork_claim(ipc_cork_word *w, uint64_t cookie, bool on)
+void ipc_cork_claim(ipc_cork_word *w, uint64_t cookie, unsigned bits)
 {
-	atomic_store(w, cookie << TAG | (on ? IPC_CORK_ON | IPC_CORK_USED : 0));
+	atomic_store(w, cookie << TAG | bits | (bits & CORKED ? IPC_CORK_USED : 0));
 }
 
 static uint32_t flushes_of(uint64_t word)
@@ -65,7 +81,7 @@ static uint32_t flushes_of(uint64_t word)
 	return (uint32_t)((word & FLUSHES) >> BITS);
 }
 
-uint32_t ipc_cork_reading(ipc_cork_word *w, bool *used)
+unsigned ipc_cork_reading(ipc_cork_word *w, uint32_t *flushes)
 {
 	const uint64_t both = IPC_CORK_USED | IPC_CORK_WRITTEN;
 	uint64_t word = atomic_load(w);
@@ -75,8 +91,8 @@ uint32_t ipc_cork_reading(ipc_cork_word *w, bool *used)
 		if (atomic_compare_exchange_weak(
 			    w, &word, (word & ~(uint64_t)IPC_CORK_WRITTEN) | IPC_CORK_READING))
 			break;
-	*used = word & IPC_CORK_USED;
-	return flushes_of(word);
+	*flushes = flushes_of(word);
+	return bits_of(word);
 }
 
 /* What the word is when the engine has looked. */
@@ -86,7 +102,7 @@ static uint64_t seen(uint64_t word)
 	return word & CORKED ? word | IPC_CORK_HELD : word;
 }
 
-bool ipc_cork_look(ipc_cork_word *w, uint32_t *flushes)
+unsigned ipc_cork_look(ipc_cork_word *w, uint32_t *flushes)
 {
 	uint64_t word = atomic_load(w);
 	int tries = 0;
@@ -95,5 +111,5 @@ bool ipc_cork_look(ipc_cork_word *w, uint32_t *flushes)
 		tries < PATIENCE)
 		tries++;
 	*flushes = flushes_of(word);
-	return (word & CORKED) && tries < PATIENCE;
+	return tries < PATIENCE ? bits_of(word) : bits_of(word) & ~(unsigned)CORKED;
 }

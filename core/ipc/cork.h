@@ -1,6 +1,7 @@
 /*
- * TCP_CORK and MSG_MORE in memory that programs share with the engine: switched on for every answer
- * of a web server and off again, they are too many to be messages.
+ * TCP_CORK, MSG_MORE and TCP_NODELAY in memory that programs share with the engine: the first two are
+ * switched on for every answer of a web server and off again, the third is set on nearly every
+ * connection. They are too many to be messages.
  *
  * Behind the table, in a memfd of its own that clients may write, is one word per slot. Both sides
  * change it by compare-and-swap only:
@@ -9,6 +10,7 @@
  *	              left alone
  *	flushes  24   counts: what was written before this moment is not to be held back
  *	ON, MORE      the program's TCP_CORK; its last send said MSG_MORE: either is a cork
+ *	NODELAY       the program's TCP_NODELAY
  *	HELD          the engine has seen a cork, and may hold back what it read
  *	WRITTEN       the program has written without a cork, since the engine last began to read
  *	READING       it had, and the engine has begun to read and not looked yet
@@ -16,7 +18,9 @@
  *
  * WHO NEEDS A MESSAGE. A cork that is taken off sends what it held. If the engine has seen it (HELD)
  * it must be told; otherwise it will read the bytes and the word later, and finds no cork. One word,
- * so one order: either the program sees HELD or the engine sees the cork gone.
+ * so one order: either the program sees HELD or the engine sees the cork gone. NODELAY sends what
+ * Nagle's rule or a cork holds: it needs a message if there can be such bytes (WRITTEN, READING, USED).
+ * To take it off is a message of its own (IPC_OPT_NODELAY): what was written before goes first.
  *
  * ORDER. The engine looks at the word after it has read: bytes that were written under a cork are
  * not sent before it. A cork that was off for a moment in between, and one that follows bytes which
@@ -44,6 +48,7 @@ enum ipc_cork {
 	IPC_CORK_WRITTEN = 8,
 	IPC_CORK_READING = 16,
 	IPC_CORK_USED = 32,
+	IPC_CORK_NODELAY = 64,
 };
 
 typedef _Atomic uint64_t ipc_cork_word;
@@ -54,7 +59,7 @@ enum ipc_cork_put {
 	IPC_CORK_FLUSH, /* and the engine must be told: IPC_OPT_FLUSH */
 };
 
-/* Program: switches `which` (ON or MORE) for the socket of `cookie`. */
+/* Program: switches `which` (ON, MORE or NODELAY) for the socket of `cookie`. */
 enum ipc_cork_put ipc_cork_put(ipc_cork_word *w, uint64_t cookie, enum ipc_cork which, bool on);
 
 /* Program: the bits of enum ipc_cork; 0: none, or another socket's. */
@@ -63,16 +68,21 @@ unsigned ipc_cork_get(const ipc_cork_word *w, uint64_t cookie);
 /* Program: has written. */
 void ipc_cork_wrote(ipc_cork_word *w, uint64_t cookie);
 
-/* Engine: the word is from now on that of the socket of `cookie`, with a cork or without. */
-void ipc_cork_claim(ipc_cork_word *w, uint64_t cookie, bool on);
+/* Engine: the word is from now on that of the socket of `cookie`; `bits`: of ON and NODELAY. */
+void ipc_cork_claim(ipc_cork_word *w, uint64_t cookie, unsigned bits);
 
 /*
- * Engine: is about to read what the program wrote. The number of flushes so far: when the read has
- * come to the end of what there was, they are done with. `used`: there has been a cork.
+ * Engine: is about to read what the program wrote. The bits; and the number of flushes so far: when
+ * the read has come to the end of what there was, they are done with.
  */
-uint32_t ipc_cork_reading(ipc_cork_word *w, bool *used);
+unsigned ipc_cork_reading(ipc_cork_word *w, uint32_t *flushes);
 
-/* Engine: whether there is a cork, which is then HELD, and the number of flushes so far. */
-bool ipc_cork_look(ipc_cork_word *w, uint32_t *flushes);
+/* Engine: the bits, a cork among them being HELD from now on, and the number of flushes so far. */
+unsigned ipc_cork_look(ipc_cork_word *w, uint32_t *flushes);
+
+static inline bool ipc_is_corked(unsigned bits)
+{
+	return bits & (IPC_CORK_ON | IPC_CORK_MORE);
+}
 
 #endif

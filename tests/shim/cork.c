@@ -1,4 +1,5 @@
 /* TCP_CORK among other calls and other processes: in order, and seen by everybody who has the socket. */
+#include <sched.h>
 #include <sys/wait.h>
 
 #include "tests/shim/say.h"
@@ -90,6 +91,26 @@ static void by_a_child(const int fd[2])
 	printf("cork: %d\n", int_option(fd[0], IPPROTO_TCP, TCP_CORK));
 }
 
+/* In a program that was handed the socket, and on one CPU: the engine reads late. */
+static void after_exec(char **argv, const int fd[2])
+{
+	char a[16], b[16];
+	cpu_set_t one;
+
+	snprintf(a, sizeof(a), "%d", fd[0]);
+	snprintf(b, sizeof(b), "%d", fd[1]);
+	fflush(stdout);
+	pid_t pid = fork();
+	if (pid == 0) {
+		CPU_ZERO(&one);
+		CPU_SET(sched_getcpu(), &one);
+		sched_setaffinity(0, sizeof(one), &one);
+		execl("/proc/self/exe", argv[0], argv[1], argv[2], a, b, NULL);
+		_exit(1);
+	}
+	waitpid(pid, NULL, 0);
+}
+
 static void one_way_or_the_other(void)
 {
 	struct sockaddr_in a;
@@ -121,12 +142,19 @@ int main(int argc, char **argv)
 {
 	int fd[2], on = 1;
 
+	if (argc > 4) {
+		fd[0] = atoi(argv[3]);
+		fd[1] = atoi(argv[4]);
+		cork_behind_a_write(fd);
+		return 0;
+	}
 	make_pair(fd);
 	setsockopt(fd[0], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* Nagle's rule is another one's test */
 	cork_behind_a_write(fd);
 	cork_for_each_answer(fd);
 	more_for_each_answer(fd);
 	by_a_child(fd);
+	after_exec(argv, fd);
 	close_pair(fd);
 	one_way_or_the_other();
 	return 0;

@@ -23,7 +23,7 @@ static ipc_cork_word word;
 
 static int fresh_word(void **state)
 {
-	ipc_cork_claim(&word, COOKIE, false);
+	ipc_cork_claim(&word, COOKIE, 0);
 	engine = (struct view){0};
 	return 0;
 }
@@ -33,16 +33,17 @@ static void look_after(uint32_t begun)
 {
 	uint32_t flushes;
 
-	engine.corked = ipc_cork_look(&word, &flushes);
+	engine.corked = ipc_is_corked(ipc_cork_look(&word, &flushes));
 	engine.flush = flushes != engine.flushes;
 	engine.flushes = begun;
 }
 
 static void look(void)
 {
-	bool used;
+	uint32_t begun;
 
-	look_after(ipc_cork_reading(&word, &used));
+	ipc_cork_reading(&word, &begun);
+	look_after(begun);
 }
 
 static enum ipc_cork_put put(bool on)
@@ -52,7 +53,7 @@ static enum ipc_cork_put put(bool on)
 
 static void another_sockets_word_is_left_alone(void **state)
 {
-	ipc_cork_claim(&word, COOKIE + 1, true);
+	ipc_cork_claim(&word, COOKIE + 1, IPC_CORK_ON);
 	uint64_t before = word;
 	assert_int_equal(put(false), IPC_CORK_STALE);
 	assert_int_equal(ipc_cork_put(&word, COOKIE + 1 + (UINT64_C(1) << 31), IPC_CORK_ON, false),
@@ -141,13 +142,13 @@ static void what_was_read_needs_no_flush(void **state)
 /* It is read, but not sent: the look finds the cork. */
 static void a_cork_between_read_and_look_does_not_hold_what_was_read(void **state)
 {
-	bool used;
+	uint32_t begun;
 
 	put(true);
 	put(false);
 	look();
 	ipc_cork_wrote(&word, COOKIE);
-	uint32_t begun = ipc_cork_reading(&word, &used);
+	ipc_cork_reading(&word, &begun);
 	put(true);
 	look_after(begun);
 	assert_true(engine.corked && engine.flush);
@@ -156,10 +157,9 @@ static void a_cork_between_read_and_look_does_not_hold_what_was_read(void **stat
 /* The read had ended; what was written since is found by the next one. */
 static void a_flush_between_read_and_look_is_one_for_the_next_read_too(void **state)
 {
-	bool used;
-	uint32_t begun = ipc_cork_reading(&word, &used);
+	uint32_t begun;
 
-	assert_false(used);
+	assert_false(ipc_cork_reading(&word, &begun) & IPC_CORK_USED);
 	ipc_cork_wrote(&word, COOKIE);
 	put(true);
 	look_after(begun);
@@ -168,8 +168,7 @@ static void a_flush_between_read_and_look_is_one_for_the_next_read_too(void **st
 	assert_true(engine.corked && engine.flush);
 	look();
 	assert_true(engine.corked && !engine.flush);
-	ipc_cork_reading(&word, &used);
-	assert_true(used);
+	assert_true(ipc_cork_reading(&word, &begun) & IPC_CORK_USED);
 }
 
 static void both_corks_must_come_off(void **state)
@@ -184,6 +183,25 @@ static void both_corks_must_come_off(void **state)
 	assert_int_equal(ipc_cork_put(&word, COOKIE, IPC_CORK_MORE, false), IPC_CORK_FLUSH);
 	look();
 	assert_false(engine.corked);
+}
+
+static enum ipc_cork_put put_nodelay(bool on)
+{
+	return ipc_cork_put(&word, COOKIE, IPC_CORK_NODELAY, on);
+}
+
+static void nodelay_needs_a_message_if_something_may_be_held(void **state)
+{
+	assert_int_equal(put_nodelay(true), IPC_CORK_PUT);
+	ipc_cork_wrote(&word, COOKIE);
+	assert_int_equal(put_nodelay(true), IPC_CORK_PUT); /* it is on */
+	assert_int_equal(put_nodelay(false), IPC_CORK_PUT);
+	assert_int_equal(put_nodelay(true), IPC_CORK_FLUSH);
+	fresh_word(NULL);
+	put(true);
+	assert_int_equal(put_nodelay(true), IPC_CORK_FLUSH);
+	look();
+	assert_true(engine.corked);
 }
 
 /* The number of flushes goes round; the tag above it stays. */
@@ -212,7 +230,7 @@ static struct {
 static void *act_as_engine(void *unused)
 {
 	unsigned read = 0, messages = 0;
-	bool used;
+	uint32_t begun;
 
 	while (!model.over) {
 		if (model.written == read && model.messages == messages) {
@@ -220,7 +238,7 @@ static void *act_as_engine(void *unused)
 			continue;
 		}
 		messages = model.messages;
-		uint32_t begun = ipc_cork_reading(&word, &used);
+		ipc_cork_reading(&word, &begun);
 		read = model.written;
 		look_after(begun);
 		if (!engine.corked || engine.flush)
@@ -310,6 +328,7 @@ int main(void)
 		T(a_cork_between_read_and_look_does_not_hold_what_was_read),
 		T(a_flush_between_read_and_look_is_one_for_the_next_read_too),
 		T(both_corks_must_come_off),
+		T(nodelay_needs_a_message_if_something_may_be_held),
 		T(the_count_goes_round),
 		T(no_end_of_a_cork_is_lost),
 		T(a_client_that_scribbles_is_not_waited_for),

@@ -110,13 +110,18 @@ TEST(small_messages_cross_both_ways_whole_and_at_once)
 }
 
 /* What the shim does of a setsockopt (preload/cork.c), and the message if one is needed. */
-static void set_cork(struct engine_rig *r, int fd, bool on)
+static void set_word(struct engine_rig *r, int fd, enum ipc_cork which, bool on)
 {
 	uint64_t cookie = program_table(r, fd).cookie;
 	ipc_cork_word *w = ipc_table_cork(r->e.table, ipc_table_find(r->e.table, cookie));
 
-	if (ipc_cork_put(w, cookie, IPC_CORK_ON, on) == IPC_CORK_FLUSH)
+	if (ipc_cork_put(w, cookie, which, on) == IPC_CORK_FLUSH)
 		conn_serve(&r->e, table_sock(&r->e, cookie));
+}
+
+static void set_cork(struct engine_rig *r, int fd, bool on)
+{
+	set_word(r, fd, IPC_CORK_ON, on);
 }
 
 static void program_write(struct engine_rig *r, int fd, const char *text)
@@ -149,6 +154,60 @@ TEST(a_cork_holds_what_is_written_under_it_until_it_comes_off)
 	expect_peer(r, t, "");
 	engine_turns(r, 201 * MSEC); /* tcp(7): the ceiling */
 	expect_peer(r, t, "late");
+	close(fd);
+	engine_rig_free(r);
+}
+
+/* Three small segments, of which Nagle's rule lets one go until it is acknowledged. */
+static void write_three(struct engine_rig *r, int fd)
+{
+	for (int i = 0; i < 3; i++) {
+		program_write(r, fd, "ab");
+		engine_turns(r, 0);
+	}
+}
+
+/* In a dialogue the peer acknowledges with what it sends, or later. */
+static int connected_in_dialogue(struct engine_rig *r, struct tcp **t)
+{
+	int fd = program_connected(r, t);
+
+	assert_int_equal(write(fd, "ping", 4), 4);
+	engine_turns(r, 0);
+	expect_peer(r, *t, "ping");
+	assert_int_equal(peer_write(r, *t, "pong", 4), 4);
+	engine_turns(r, 0);
+	expect_read(fd, "pong");
+	return fd;
+}
+
+TEST(nodelay_sends_what_nagle_holds_and_holds_nothing_from_then_on)
+{
+	struct engine_rig *r = engine_rig_new();
+	struct tcp *t;
+	int fd = connected_in_dialogue(r, &t);
+
+	write_three(r, fd);
+	expect_peer(r, t, "ab");
+	set_word(r, fd, IPC_CORK_NODELAY, true);
+	engine_turns(r, 0);
+	expect_peer(r, t, "abab");
+	write_three(r, fd);
+	expect_peer(r, t, "ababab");
+	close(fd);
+	engine_rig_free(r);
+}
+
+/* The shim has not written yet: no message. */
+TEST(nodelay_before_the_first_write_is_seen_with_it)
+{
+	struct engine_rig *r = engine_rig_new();
+	struct tcp *t;
+	int fd = connected_in_dialogue(r, &t);
+
+	set_word(r, fd, IPC_CORK_NODELAY, true);
+	write_three(r, fd);
+	expect_peer(r, t, "ababab");
 	close(fd);
 	engine_rig_free(r);
 }
@@ -637,6 +696,8 @@ int main(void)
 		cmocka_unit_test(a_silent_peer_is_a_timeout),
 		cmocka_unit_test(small_messages_cross_both_ways_whole_and_at_once),
 		cmocka_unit_test(a_cork_holds_what_is_written_under_it_until_it_comes_off),
+		cmocka_unit_test(nodelay_sends_what_nagle_holds_and_holds_nothing_from_then_on),
+		cmocka_unit_test(nodelay_before_the_first_write_is_seen_with_it),
 		cmocka_unit_test(a_cork_that_is_off_again_before_the_engine_looks_holds_nothing),
 		cmocka_unit_test(a_cork_right_behind_a_write_does_not_hold_it),
 		cmocka_unit_test(everything_is_forwarded_and_one_byte_stays),

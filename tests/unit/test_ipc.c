@@ -333,7 +333,7 @@ static void the_cork_words_are_behind_the_table(void **state)
 	w->nsets = NSETS;
 	assert_non_null(ipc_table_claim(w, 5, &first_info));
 	slot = ipc_table_claim(w, 6, &first_info);
-	ipc_cork_claim(ipc_table_cork(w, slot), 6, false);
+	ipc_cork_claim(ipc_table_cork(w, slot), 6, 0);
 	slot = ipc_table_find(r, 6);
 	assert_non_null(slot);
 	assert_int_equal(ipc_cork_put(ipc_table_cork(r, slot), 6, IPC_CORK_ON, true), IPC_CORK_PUT);
