@@ -23,6 +23,9 @@ int main(int argc, char **argv)
 	say("O_ASYNC", fcntl(fd[0], F_SETFL, fcntl(fd[0], F_GETFL) | O_ASYNC));
 	say("write", write(fd[1], "x", 1));
 	await(fd[0], POLLIN);
+	/* Whoever polls is woken a moment before the signal is sent. */
+	for (int ms = 0; ms < WAIT_MS && !signals; ms++)
+		usleep(1000);
 	printf("SIGIO came %d\n", signals > 0);
 	say("FIOASYNC off", ioctl(fd[0], FIOASYNC, &(int){0}));
 	printf("async %d\n", !!(fcntl(fd[0], F_GETFL) & O_ASYNC));
