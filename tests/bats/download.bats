@@ -139,11 +139,11 @@ two_hundred()
 
 @test "TEECEE_IP=auto finds a free address, and the same one next time" {
 	local first
+	kill_engines # whose address may be the one that is tried first
 	TEECEE_IP=auto run with_teecee curl -sS -o "$LAN_DIR/auto" "$LAN_URL:8000/plain/10"
 	assert_success
 	first=$(awk '$2 == "from" { a = $3 } END { print a }' "$LAN_DIR/peer.log")
 	refute [ "$first" = "$LAN_KERNEL" ]
-	refute [ "$first" = "$LAN_FAKE" ]
 	kill_engines
 	TEECEE_IP=auto run with_teecee curl -sS -o "$LAN_DIR/auto" "$LAN_URL:8000/plain/10"
 	assert_success

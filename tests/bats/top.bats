@@ -128,6 +128,7 @@ wget_first() { ! curl_first; }
 	wait_for 5 shows '^ended with 130$'
 	is_restored
 	tm kill-server
+	SOCKET=$SOCKET-2 # the first server may still be on its way out
 	top_start 80 24
 	for pid in $(ip netns pids client); do
 		[ "$(tr '\0' ' ' <"/proc/$pid/cmdline")" != "$LAN_TEECEE top " ] || kill -TERM "$pid"
