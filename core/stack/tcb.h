@@ -30,6 +30,7 @@
 #include "core/stack/cc.h"
 #include "core/stack/limits.h"
 #include "core/stack/ring.h"
+#include "core/stack/sendq.h"
 #include "core/stack/state.h"
 #include "core/stack/tcp.h"
 #include "core/stack/timer.h"
@@ -111,7 +112,7 @@ struct tcp {
 		bool forced;  /* during tcp_output_forced: partial segments leave */
 		bool pushing; /* what is before `pushed` leaves, whatever holds back what is behind it */
 		struct seq32 pushed;
-		struct ring ring;
+		struct sendq queue;
 	} snd;
 	struct {
 		struct seq32 irs, nxt;

@@ -19,6 +19,7 @@
 
 #include "core/base/addr.h"
 #include "core/base/time.h"
+#include "core/stack/loan.h"
 #include "core/stack/stack.h"
 
 /* RFC 9293 §3.3.2. The values are ours; the engine maps them to Linux's. */
@@ -131,6 +132,14 @@ void tcp_listen_untaken(struct tcp *listener, unsigned n);
  */
 int tcp_send_room(struct tcp *t, size_t want, struct iovec iov[static 2]);
 void tcp_send_commit(struct tcp *t, size_t n, nsec now);
+
+/*
+ * The same without any copy: the bytes stay where they are until they are acknowledged, or the
+ * connection ends. l->done is called then, in the middle of some call to the stack, which it must not
+ * call itself. At least LOAN_MIN bytes. False: no room (TCP_EV_WRITE follows, as after
+ * tcp_send_room), or the connection is not open.
+ */
+bool tcp_send_lend(struct tcp *t, const struct loan *l);
 bool tcp_can_send(
 	const struct tcp *t); /* the state still allows sending (a connecting socket may queue) */
 size_t tcp_send_queued(const struct tcp *t); /* bytes not yet acknowledged, as SIOCOUTQ */
@@ -165,6 +174,9 @@ void tcp_close(struct tcp *t, nsec now);
 
 /* Gives the handle back and resets the connection: the queue is thrown away. */
 void tcp_abort(struct tcp *t, nsec now);
+
+/* Resets it, but the handle stays: TCP_EV_CLOSED follows, and tcp_error is ECONNRESET. */
+void tcp_reset(struct tcp *t, nsec now);
 
 enum tcp_state tcp_state(const struct tcp *t);
 int tcp_error(const struct tcp *t); /* positive errno that ended the connection, 0: none */

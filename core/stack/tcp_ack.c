@@ -18,12 +18,12 @@ static void free_sent_data(struct tcp *t)
 
 	if (n <= 0)
 		return;
-	uint32_t bytes = MIN((uint32_t)n, t->snd.ring.len);
-	ring_consume(&t->snd.ring, bytes);
+	uint32_t bytes = MIN((uint32_t)n, t->snd.queue.len);
+	sendq_consume(&t->snd.queue, bytes);
 	t->snd.una_data = seq_add(t->snd.una_data, bytes);
 	t->stats.bytes_acked += bytes;
-	if (t->snd.ring.len == 0) {
-		ring_release(t->stack, &t->snd.ring);
+	if (t->snd.queue.len == 0) {
+		sendq_release(t->stack, &t->snd.queue);
 		tcp_event(t, TCP_EV_ACKED);
 	}
 	if (t->snd.blocked && bytes > 0) {
@@ -102,6 +102,6 @@ void tcp_ack_input(struct tcp *t, struct segment *g, nsec now)
 		t->persist_backoff = 0;
 		tcp_timer_set(t, TCP_TIMER_PERSIST, NSEC_NEVER);
 	}
-	if (t->snd.ring.len > 0 || t->lost_bytes > 0 || t->snd.fin_queued)
+	if (t->snd.queue.len > 0 || t->lost_bytes > 0 || t->snd.fin_queued)
 		tcp_due(t);
 }

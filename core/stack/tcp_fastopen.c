@@ -106,7 +106,7 @@ uint32_t tcp_fastopen_payload(struct tcp *t)
 {
 	if (t->state != TCPS_SYN_SENT || !t->fastopen.waits)
 		return 0;
-	uint32_t len = MIN(t->snd.ring.len, tcp_fastopen_room(t));
+	uint32_t len = MIN(t->snd.queue.len, tcp_fastopen_room(t));
 	t->fastopen.waits = false;
 	t->fastopen.syn_data = len > 0;
 	return len;

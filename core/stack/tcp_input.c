@@ -340,7 +340,7 @@ static void input_syn_sent(struct tcp *t, struct segment *g, nsec now)
 	}
 	tcp_fastopen_syn_ack(t, g);
 	tcp_established(t, now);
-	if (t->snd.ring.len > (uint32_t)seq_diff(t->snd.nxt, t->snd.una_data))
+	if (t->snd.queue.len > (uint32_t)seq_diff(t->snd.nxt, t->snd.una_data))
 		t->dialogue = true; /* the program has more to say at once */
 	tcp_ack_input(t, g, now);
 	tcp_ack_at_once(t);

@@ -87,7 +87,7 @@ uint32_t tcp_mtu_probe_len(struct tcp *t, nsec now)
 			return 0;
 	}
 	uint16_t mtu = (uint16_t)((t->mtu.low + t->mtu.high + 1) / 2);
-	uint32_t len = payload_of(t, mtu), unsent = t->snd.ring.len - (t->snd.nxt.v - t->snd.una_data.v);
+	uint32_t len = payload_of(t, mtu), unsent = t->snd.queue.len - (t->snd.nxt.v - t->snd.una_data.v);
 	uint32_t behind = SEGS_BEHIND * t->snd.mss;
 	int32_t window = seq_diff(seq_add(t->snd.una, t->snd.wnd), t->snd.nxt);
 	if (t->cong.cwnd < behind || unsent < len + behind || window < (int32_t)(len + behind) ||

@@ -107,8 +107,8 @@ static int transmit(struct tcp *t, struct tcp_hdr *h, uint32_t len, uint32_t mss
 
 	tx_frame_init(&f);
 	if (len > 0)
-		f.npayload = (uint8_t)ring_pieces(
-			&t->snd.ring, first.v - t->snd.una_data.v, len, f.payload);
+		f.npayload = (uint8_t)sendq_pieces(
+			&t->snd.queue, first.v - t->snd.una_data.v, len, f.payload);
 	size_t hdr_len = tcp_hdr_emit(bytes, h);
 	uint8_t *out = tx_frame_push(&f, hdr_len);
 	__builtin_memcpy(out, bytes, hdr_len);
@@ -268,7 +268,7 @@ void tcp_push(struct tcp *t, bool past_cork)
 {
 	if (!past_cork && (t->option[TCP_OPT_CORK] || !nagle_lets_go(t)))
 		return;
-	t->snd.pushed = seq_add(t->snd.una_data, t->snd.ring.len);
+	t->snd.pushed = seq_add(t->snd.una_data, t->snd.queue.len);
 	t->snd.pushing = seq_gt(t->snd.pushed, t->snd.nxt);
 }
 
@@ -288,7 +288,7 @@ static bool partial_may_go(struct tcp *t, uint32_t len, nsec now)
 /* How much new data may leave in one go; 0: nothing now. */
 static uint32_t sendable(struct tcp *t, uint32_t mss, nsec now)
 {
-	uint32_t unsent = t->snd.ring.len - (t->snd.nxt.v - t->snd.una_data.v);
+	uint32_t unsent = t->snd.queue.len - (t->snd.nxt.v - t->snd.una_data.v);
 	int32_t window = seq_diff(seq_add(t->snd.una, t->snd.wnd), t->snd.nxt);
 	uint32_t room = congestion_room(t);
 
@@ -312,12 +312,12 @@ static uint32_t sendable(struct tcp *t, uint32_t mss, nsec now)
 
 static bool send_new(struct tcp *t, nsec now)
 {
-	if (t->snd.nxt.v - t->snd.una_data.v < t->snd.ring.len)
+	if (t->snd.nxt.v - t->snd.una_data.v < t->snd.queue.len)
 		tcp_cwnd_after_idle(t, now);
 	for (;;) {
 		uint32_t probe = tcp_mtu_probe_len(t, now), mss = probe ? probe : effective_mss(t);
 		uint32_t len = probe ? probe : sendable(t, mss, now);
-		struct seq32 ring_end = seq_add(t->snd.una_data, t->snd.ring.len);
+		struct seq32 ring_end = seq_add(t->snd.una_data, t->snd.queue.len);
 		struct seq32 end = seq_add(t->snd.nxt, len);
 		bool fin = t->snd.fin_queued && !t->snd.fin_sent && seq_eq(end, ring_end);
 		bool psh = seq_eq(end, ring_end) || (t->snd.pushing && seq_eq(end, t->snd.pushed));
@@ -350,7 +350,7 @@ static bool send_new(struct tcp *t, nsec now)
 /* Nothing in flight to provoke an ACK, something to send, no window: probe for it. */
 static void maybe_persist(struct tcp *t, nsec now)
 {
-	bool waiting = t->snd.nxt.v - t->snd.una_data.v < t->snd.ring.len && list_empty(&t->sent);
+	bool waiting = t->snd.nxt.v - t->snd.una_data.v < t->snd.queue.len && list_empty(&t->sent);
 
 	if (waiting && t->deadline[TCP_TIMER_PERSIST] == NSEC_NEVER &&
 		t->deadline[TCP_TIMER_BUSY] == NSEC_NEVER &&
@@ -400,7 +400,7 @@ void tcp_output_forced(struct tcp *t, nsec now)
 
 bool tcp_output_one(struct tcp *t, nsec now)
 {
-	uint32_t unsent = t->snd.ring.len - (t->snd.nxt.v - t->snd.una_data.v);
+	uint32_t unsent = t->snd.queue.len - (t->snd.nxt.v - t->snd.una_data.v);
 	int32_t window = seq_diff(seq_add(t->snd.una, t->snd.wnd), t->snd.nxt);
 	uint32_t len = MIN(unsent, effective_mss(t));
 

@@ -196,7 +196,7 @@ void tcp_finish(struct tcp *t, int error, nsec now)
 	tcp_port_release(t);
 	tcp_sent_free(t);
 	tcp_ofo_free(t);
-	ring_release(s, &t->snd.ring);
+	sendq_release(s, &t->snd.queue);
 	list_remove(&t->due_link);
 	if (t->listener && !t->completed)
 		tcp_listen_forget(t);
@@ -214,7 +214,7 @@ static void tcp_free(struct tcp *t)
 	tcp_port_release(t);
 	tcp_sent_free(t);
 	tcp_ofo_free(t);
-	ring_release(t->stack, &t->snd.ring);
+	sendq_release(t->stack, &t->snd.queue);
 	ring_release(t->stack, &t->rcv.ring);
 	free(t);
 }
@@ -352,44 +352,56 @@ static size_t send_limit(const struct tcp *t)
 
 int tcp_send_room(struct tcp *t, size_t want, struct iovec iov[static 2])
 {
-	struct ring *r = &t->snd.ring;
+	struct sendq *q = &t->snd.queue;
 	size_t limit = t->fastopen.waits ? tcp_fastopen_room(t) : send_limit(t);
 
 	if (!tcp_can_send(t))
 		return 0;
-	size_t room = limit > r->len ? limit - r->len : 0;
+	size_t room = limit > q->len ? limit - q->len : 0;
 	want = MIN(want, room);
-	while (want > 0 && !ring_grow(t->stack, r, r->len + want))
-		want = r->cap > r->len ? r->cap - r->len : want / 2; /* memory is scarce: less */
+	while (want > 0 && !sendq_grow(t->stack, q, want))
+		want = sendq_spare(q) ? sendq_spare(q) : want / 2; /* memory is scarce: less */
 	if (want == 0) {
 		t->snd.blocked = true;
 		return 0;
 	}
-	return ring_pieces(r, r->len, (uint32_t)want, iov);
+	return sendq_room(q, (uint32_t)want, iov);
 }
 
 void tcp_send_commit(struct tcp *t, size_t n, nsec now)
 {
-	if (n == 0 && t->snd.ring.len == 0)
-		ring_release(t->stack, &t->snd.ring); /* idle connections keep none */
+	if (n == 0 && t->snd.queue.len == 0)
+		sendq_release(t->stack, &t->snd.queue); /* idle connections keep none */
 	if (n == 0)
 		return;
-	t->snd.ring.len += (uint32_t)n;
+	sendq_commit(&t->snd.queue, (uint32_t)n);
 	if (tcp_is_open(t))
 		tcp_due(t);
 	else if (t->fastopen.waits)
 		tcp_fastopen_go(t);
 }
 
+bool tcp_send_lend(struct tcp *t, const struct loan *l)
+{
+	if (!tcp_can_send(t) || !tcp_is_open(t))
+		return false;
+	if (send_limit(t) <= t->snd.queue.len || !sendq_lend(&t->snd.queue, l)) {
+		t->snd.blocked = true;
+		return false;
+	}
+	tcp_due(t);
+	return true;
+}
+
 size_t tcp_send_queued(const struct tcp *t)
 {
-	return t->snd.ring.len;
+	return t->snd.queue.len;
 }
 
 void tcp_send_urgent(struct tcp *t)
 {
 	t->snd.urgent = true;
-	t->snd.up = seq_add(t->snd.una_data, t->snd.ring.len);
+	t->snd.up = seq_add(t->snd.una_data, t->snd.queue.len);
 }
 
 int tcp_recv_peek(const struct tcp *t, struct iovec iov[static 2])
@@ -488,14 +500,23 @@ void tcp_abort(struct tcp *t, nsec now)
 	tcp_finish(t, ECONNRESET, now);
 }
 
+void tcp_reset(struct tcp *t, nsec now)
+{
+	if (tcp_is_synchronized(t) && t->state != TCPS_TIME_WAIT) {
+		tcp_send_reset(t, now);
+		tcp_finish(t, ECONNRESET, now);
+	}
+}
+
 void stack_abort_all(struct stack *s, nsec now)
 {
 	LIST_FOR_EACH (link, &s->tcp.all) {
 		struct tcp *t = LIST_ENTRY(link, struct tcp, all_link);
-		if (t->state == TCPS_SYN_RECEIVED ||
-			(tcp_is_synchronized(t) && t->state != TCPS_TIME_WAIT)) {
+		if (t->state == TCPS_SYN_RECEIVED) {
 			tcp_send_reset(t, now);
 			tcp_finish(t, ECONNRESET, now);
+		} else {
+			tcp_reset(t, now);
 		}
 	}
 	reap(s);

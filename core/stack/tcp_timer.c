@@ -170,7 +170,7 @@ static void on_keepalive(struct tcp *t, nsec now)
 {
 	nsec user = t->option[TCP_OPT_USER_TIMEOUT];
 
-	if (!list_empty(&t->sent) || t->snd.ring.len > 0) { /* the retransmission timer watches */
+	if (!list_empty(&t->sent) || t->snd.queue.len > 0) { /* the retransmission timer watches */
 		tcp_timer_set(t, TCP_TIMER_KEEPALIVE, now + t->option[TCP_OPT_KEEPIDLE]);
 		return;
 	}

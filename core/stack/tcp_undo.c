@@ -45,7 +45,7 @@ static bool has_new_data(const struct tcp *t)
 {
 	uint32_t sent = t->snd.nxt.v - t->snd.una_data.v;
 
-	return sent < t->snd.ring.len && seq_gt(seq_add(t->snd.una, t->snd.wnd), t->snd.nxt);
+	return sent < t->snd.queue.len && seq_gt(seq_add(t->snd.una, t->snd.wnd), t->snd.nxt);
 }
 
 /* Steps 2 and 3: what to do with an ACK that did not settle it. */

@@ -30,7 +30,7 @@ struct rx_frame {
 
 enum {
 	TX_HEAD_ROOM = 160, /* Ethernet 14 + IPv6 40 + TCP 60, and room for what follows one day */
-	TX_PAYLOAD_MAX = 2, /* a ring buffer's two ends */
+	TX_PAYLOAD_MAX = 12, /* a ring buffer's two ends, and memory lent to a connection (sendq.h) */
 };
 
 /*

@@ -71,7 +71,7 @@ static void check_sock(struct sim *s, const struct tcp *t)
 	check_sent(s, t);
 	if (t->state != TCPS_SYN_SENT)
 		check_receive(s, t);
-	bool work = !list_empty(&t->sent) || t->snd.ring.len > 0 || t->snd.syn_due;
+	bool work = !list_empty(&t->sent) || t->snd.queue.len > 0 || t->snd.syn_due;
 	require(s, t, !work || has_timer(t) || !list_empty(&t->due_link),
 		"work to do, but no timer");
 }

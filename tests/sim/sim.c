@@ -151,6 +151,11 @@ void sim_free(struct sim *s)
 		list_remove(link);
 		free(LIST_ENTRY(link, struct flight, link));
 	}
+	if (s->paid != s->lent) {
+		fprintf(stderr, "sim: %llu loans, and %llu have ended\n",
+			(unsigned long long)s->lent, (unsigned long long)s->paid);
+		abort();
+	}
 }
 
 struct endpoint sim_endpoint(unsigned side, uint16_t port)
@@ -203,29 +208,93 @@ static uint8_t pattern(unsigned side, uint64_t n)
 	return (uint8_t)((n * 0x9e3779b97f4a7c15 >> 56) ^ (n >> 8) ^ side * 0x5a);
 }
 
+struct lent {
+	struct sim *sim;
+	uint32_t len;
+	uint8_t bytes[];
+};
+
+/* What is read of it from now on is wrong. */
+static void take_back(void *ctx, const uint8_t *data)
+{
+	struct lent *l = ctx;
+
+	if (data < l->bytes || data >= l->bytes + l->len) {
+		fprintf(stderr, "sim: a loan ended that was none\n");
+		abort();
+	}
+	l->sim->paid++;
+	memset(l->bytes, 0xee, l->len);
+	free(l);
+}
+
+/* Loans and what is between them have a dice of their own: the wire does not depend on them. */
+static uint32_t roll(const struct sim *s, const struct sim_flow *f, unsigned i)
+{
+	struct sim dice = {.random = s->seed ^ f->sent[i] << 1 ^ i};
+
+	return (uint32_t)sim_random(&dice);
+}
+
+/* 0: no room. */
+static size_t lend(struct sim *s, struct sim_flow *f, unsigned i, size_t len)
+{
+	struct lent *l = malloc(sizeof *l + len);
+
+	*l = (struct lent){.sim = s, .len = (uint32_t)len};
+	for (size_t b = 0; b < len; b++)
+		l->bytes[b] = pattern(i, f->sent[i] + b);
+	if (!tcp_send_lend(f->conn[i], &(struct loan){l->bytes, l->len, take_back, l})) {
+		free(l);
+		return 0;
+	}
+	s->lent++;
+	return len;
+}
+
+/* 0: no room. */
+static size_t copy(struct sim *s, struct sim_flow *f, unsigned i, size_t len)
+{
+	struct iovec iov[2];
+	int n = tcp_send_room(f->conn[i], len, iov);
+	size_t total = 0;
+
+	for (int k = 0; k < n; k++) {
+		uint8_t *p = iov[k].iov_base;
+		for (size_t b = 0; b < iov[k].iov_len; b++)
+			p[b] = pattern(i, f->sent[i] + total + b);
+		total += iov[k].iov_len;
+	}
+	if (total > 0)
+		tcp_send_commit(f->conn[i], total, s->now);
+	return total;
+}
+
+/* One write of the program; 0: no room. */
+static size_t put(struct sim *s, struct sim_flow *f, unsigned i)
+{
+	uint64_t left = f->to_send[i] - f->sent[i];
+	size_t most = left < 65536 ? left : 65536;
+
+	if (!f->lends)
+		return copy(s, f, i, most);
+	uint32_t dice = roll(s, f, i);
+	if ((dice & 0xffff) >= f->lends || left < LOAN_MIN)
+		return copy(s, f, i, MIN(most, 1 + (size_t)(dice >> 16) % 4096));
+	return lend(s, f, i, LOAN_MIN + (dice >> 16) % (most - LOAN_MIN + 1));
+}
+
 static void fill(struct sim *s, struct sim_flow *f, unsigned i)
 {
-	struct tcp *t = f->conn[i];
-	struct iovec iov[2];
-
 	while (f->sent[i] < f->to_send[i]) {
-		uint64_t left = f->to_send[i] - f->sent[i];
-		int n = tcp_send_room(t, left < 65536 ? left : 65536, iov);
-		size_t total = 0;
-		for (int k = 0; k < n; k++) {
-			uint8_t *p = iov[k].iov_base;
-			for (size_t b = 0; b < iov[k].iov_len; b++)
-				p[b] = pattern(i, f->sent[i] + total + b);
-			total += iov[k].iov_len;
-		}
-		if (total == 0)
+		size_t n = put(s, f, i);
+		if (n == 0)
 			return;
-		tcp_send_commit(t, total, s->now);
-		f->sent[i] += total;
+		f->sent[i] += n;
 	}
 	if (!f->closed[i]) {
 		f->closed[i] = true;
-		tcp_shutdown(t, s->now);
+		tcp_shutdown(f->conn[i], s->now);
 	}
 }
 

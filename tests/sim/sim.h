@@ -53,7 +53,8 @@ struct sim {
 	uint64_t seed, random;
 	struct list flying; /* frames by arrival time */
 	uint64_t steps;
-	uint64_t digest; /* of every frame that was put on a wire, and of when */
+	uint64_t digest;     /* of every frame that was put on a wire, and of when */
+	uint64_t lent, paid; /* loans so far, and how many have ended */
 	/* Called after each event; a test's invariants. */
 	void (*check)(struct sim *s, void *ctx);
 	void *check_ctx;
@@ -61,7 +62,7 @@ struct sim {
 
 /* Side 0 is 10.0.0.1, side 1 10.0.0.2, both READY; `gso_max` as in stack_config. */
 void sim_init(struct sim *s, uint64_t seed, uint32_t gso_max);
-void sim_free(struct sim *s);
+void sim_free(struct sim *s); /* aborts where a loan has not ended */
 uint64_t sim_random(struct sim *s);
 struct endpoint sim_endpoint(unsigned side, uint16_t port);
 
@@ -78,6 +79,7 @@ void sim_poll(struct sim *s);
 struct sim_flow {
 	uint64_t to_send[2];  /* bytes by side 0 and side 1 */
 	uint64_t reader_rate; /* bytes per ms side 1's program takes; 0: all at once */
+	uint32_t lends;       /* of 65,536 writes so many are loans, with short writes between */
 
 	struct tcp *listener, *conn[2];
 	uint64_t sent[2], received[2];
