@@ -34,6 +34,7 @@
 #include "preload/attach.h"
 #include "preload/config.h"
 #include "preload/instance.h"
+#include "preload/lend.h"
 #include "preload/lock.h"
 #include "preload/process.h"
 #include "preload/real.h"
@@ -52,6 +53,7 @@ struct channel {
 	bool lost;      /* of no use any more; its number waits for the next one */
 	uint64_t owner; /* process_number() of who opened it */
 	uint64_t cookie;
+	struct ipc_lend *pool; /* NULL: none */
 	struct engine_link link;
 };
 
@@ -182,10 +184,13 @@ static void channel_keep(struct channel *fresh)
 
 	lock_take(&saved);
 	memcpy(token, fresh->link.token, sizeof token);
-	if (is_ours(&known.channel))
+	if (is_ours(&known.channel)) {
 		raw_close(fresh->fd);
-	else
+		lend_unmap(fresh->pool);
+	} else {
 		replace_locked(fresh);
+		lend_use(fresh->pool, fresh->link.id);
+	}
 	lock_give(&saved);
 }
 
@@ -228,6 +233,7 @@ static void fill_hello(struct ipc_hello *m, const struct settings *s)
 		.mac = s->mac,
 		.link = s->link == LINK_AUTO ? 0 : (uint8_t)(1 + s->link),
 		.mtu = (uint16_t)s->mtu,
+		.lends = 1,
 	};
 	lock_take(&saved);
 	memcpy(m->token, token, sizeof m->token);
@@ -236,12 +242,13 @@ static void fill_hello(struct ipc_hello *m, const struct settings *s)
 
 /* Takes what the WELCOME says; the fds that came with it stay the caller's. */
 static int take_welcome(
-	struct channel *c, const struct ipc_welcome *w, const int fd[2], const struct settings *s)
+	struct channel *c, const struct ipc_welcome *w, const int fd[IPC_FDS_MAX], const struct settings *s)
 {
 	int instance = instance_add(w->instance, fd, w->table_size);
 
 	if (instance < 0)
 		return instance;
+	c->pool = lend_map(fd[IPC_FD_POOL]);
 	c->owner = process_number();
 	c->cookie = raw_cookie(c->fd);
 	c->link = (struct engine_link){.instance = instance, .mtu = w->mtu, .address = w->address};
@@ -262,7 +269,7 @@ static int greet(struct channel *c, const struct settings *s, char text[static I
 		struct ipc_refused refused;
 	} m;
 	struct ipc_hello hello;
-	int fd[2], r;
+	int fd[IPC_FDS_MAX], r;
 
 	fill_hello(&hello, s);
 	if (raw_send(c->fd, &hello, sizeof hello) != sizeof hello)
@@ -275,7 +282,7 @@ static int greet(struct channel *c, const struct settings *s, char text[static I
 			ANSWER_TIMEOUT_MS / 1000);
 		return -ENETDOWN;
 	}
-	ssize_t n = ipc_recv_pair(c->fd, &m, sizeof m, fd, MSG_DONTWAIT);
+	ssize_t n = ipc_recv_fds(c->fd, &m, sizeof m, fd, IPC_FDS_MAX, MSG_DONTWAIT);
 	if (n <= 0)
 		return -ECONNRESET;
 	if (ipc_check(&m, (size_t)n, IPC_WELCOME, sizeof m.welcome)) {
@@ -287,7 +294,7 @@ static int greet(struct channel *c, const struct settings *s, char text[static I
 	} else {
 		r = -EPROTO;
 	}
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < IPC_FDS_MAX; i++)
 		if (fd[i] >= 0)
 			raw_close(fd[i]);
 	if (r == -EPROTO)
@@ -304,6 +311,7 @@ static int meet(struct channel *c, const struct settings *s, char text[static IP
 	uid_t uid;
 	pid_t pid;
 
+	c->pool = NULL;
 	c->fd = raw_socket(SOCK_SEQPACKET);
 	if (c->fd < 0) {
 		snprintf(text, IPC_TEXT_LEN, "cannot talk to the engine: socket: %s",
@@ -328,8 +336,10 @@ static int meet(struct channel *c, const struct settings *s, char text[static IP
 			strerrordesc_np(-r));
 		r = -ENETDOWN;
 	}
-	if (r < 0)
+	if (r < 0) {
 		raw_close(c->fd);
+		lend_unmap(c->pool);
+	}
 	return r;
 }
 

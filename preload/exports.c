@@ -12,7 +12,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -21,6 +23,7 @@
 #include "preload/hint.h"
 #include "preload/ifaddr.h"
 #include "preload/io.h"
+#include "preload/lend.h"
 #include "preload/linger.h"
 #include "preload/real.h"
 #include "preload/sock.h"
@@ -245,6 +248,20 @@ EXPORT int bindresvport(int fd, struct sockaddr_in *addr)
 
 	return shim_identify(fd, &s) ? finish(shim_bind_reserved(&s, addr), saved)
 				     : real.bindresvport(fd, addr);
+}
+
+EXPORT int prctl(int option, ...)
+{
+	unsigned long arg[4];
+	va_list args;
+
+	va_start(args, option);
+	for (int i = 0; i < 4; i++)
+		arg[i] = va_arg(args, unsigned long);
+	va_end(args);
+	if (option == PR_SET_SECCOMP)
+		lend_no_more();
+	return (int)syscall(SYS_prctl, option, arg[0], arg[1], arg[2], arg[3]);
 }
 
 EXPORT int getifaddrs(struct ifaddrs **out)

@@ -12,6 +12,7 @@
 #include "preload/dgram.h"
 #include "preload/exports.h"
 #include "preload/io.h"
+#include "preload/lend.h"
 #include "preload/real.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -155,7 +156,13 @@ EXPORT ssize_t write(int fd, const void *buf, size_t n)
 		int saved = errno;
 		return finish(dgram_sendto(fd, buf, n, 0, NULL, 0), saved);
 	}
-	return io_before_send(fd, 0) ? io_after_send(fd, real.write(fd, buf, n), 0) : -1;
+	ssize_t r;
+
+	if (!io_before_send(fd, 0))
+		return -1;
+	if (!lend_send(fd, buf, n, 0, &r))
+		r = real.write(fd, buf, n);
+	return io_after_send(fd, r, 0);
 }
 
 EXPORT ssize_t __write(int fd, const void *buf, size_t n)
@@ -178,8 +185,13 @@ EXPORT ssize_t send(int fd, const void *buf, size_t n, int flags)
 		int saved = errno;
 		return finish(dgram_sendto(fd, buf, n, flags, NULL, 0), saved);
 	}
-	return io_before_send(fd, flags) ? io_after_send(fd, real.send(fd, buf, n, flags), flags)
-					 : -1;
+	ssize_t r;
+
+	if (!io_before_send(fd, flags))
+		return -1;
+	if (!lend_send(fd, buf, n, flags, &r))
+		r = real.send(fd, buf, n, flags);
+	return io_after_send(fd, r, flags);
 }
 
 EXPORT ssize_t __send(int fd, const void *buf, size_t n, int flags)
@@ -200,7 +212,8 @@ EXPORT ssize_t sendto(
 		return r < 0 ? r : send(fd, buf, n, flags & ~MSG_FASTOPEN);
 	if (!io_before_send(fd, flags))
 		return -1;
-	r = real.sendto(fd, buf, n, flags, addr, len);
+	if (!lend_send(fd, buf, n, flags, &r))
+		r = real.sendto(fd, buf, n, flags, addr, len);
 	if (addr && io_ignores_address(fd, r))
 		r = real.sendto(fd, buf, n, flags, NULL, 0);
 	return io_after_send(fd, r, flags);

@@ -57,7 +57,7 @@ int instance_find(const char id[static IPC_INSTANCE_LEN])
  * that a reader in another thread never sees unmapped memory: at worst it finds nothing under its
  * cookie.
  */
-static int map_at(struct instance *in, const int fd[2], uint32_t nsets)
+static int map_at(struct instance *in, const int fd[IPC_FDS_MAX], uint32_t nsets)
 {
 	struct ipc_table *old = atomic_load(&in->table);
 	bool reuse = old && in->nsets == nsets;
@@ -78,7 +78,7 @@ static bool has_size(int fd, size_t size)
 	return fstat(fd, &st) == 0 && (uint64_t)st.st_size >= size;
 }
 
-int instance_add(const char id[static IPC_INSTANCE_LEN], const int fd[2], uint64_t size)
+int instance_add(const char id[static IPC_INSTANCE_LEN], const int fd[IPC_FDS_MAX], uint64_t size)
 {
 	struct ipc_table head;
 	sigset_t saved;

@@ -20,7 +20,7 @@ enum { INSTANCE_MAX = 16 };
  * Maps the table, of `size` bytes, and the cork words; its index from then on, or -errno. The fds
  * stay the caller's.
  */
-int instance_add(const char id[static IPC_INSTANCE_LEN], const int fd[2], uint64_t size);
+int instance_add(const char id[static IPC_INSTANCE_LEN], const int fd[IPC_FDS_MAX], uint64_t size);
 
 /* The index, or -1. */
 int instance_find(const char id[static IPC_INSTANCE_LEN]);

@@ -8,6 +8,7 @@
 #include "core/ipc/unix_diag.h"
 #include "preload/dgram.h"
 #include "preload/ifaddr.h"
+#include "preload/lend.h"
 #include "preload/real.h"
 #include "preload/sock.h"
 #include "preload/usermem.h"
@@ -25,7 +26,8 @@ static int unsent(struct shim_sock *s)
 	if (inode && unix_diag_ask(inode, &us) && us.peer)
 		unix_diag_ask(us.peer, &engine);
 	shim_refresh(s);
-	return (int)(s->known ? s->info.unsent : 0) + (int)(engine.unread ? engine.unread - 1 : 0);
+	return (int)(s->known ? s->info.unsent : 0) + (int)(engine.unread ? engine.unread - 1 : 0) +
+	       (int)lend_unsent(s->cookie);
 }
 
 int shim_ioctl(struct shim_sock *s, unsigned long request, void *arg)

@@ -1,8 +1,8 @@
 /*
- * syscall(2) with a socket call's number: libuv and others call the kernel past the libc function,
- * and mean a TCP socket all the same. Such a call goes to the wrapper of that function; every other
- * number to the kernel, from assembler and without a frame of ours, because a child of vfork or
- * clone may return from it.
+ * syscall(2) with the number of a call that has a wrapper here: libuv and others call the kernel past
+ * the libc function, and mean a TCP socket all the same. Such a call goes to the wrapper (seccomp has
+ * none, but is a way into a sandbox); every other number to the kernel, from assembler and without a
+ * frame of ours, because a child of vfork or clone may return from it.
  *
  * This library's own system calls must never come back to its wrappers. The linker is told
  * --wrap=syscall: every `syscall` in our objects is __wrap_syscall, which goes straight to the
@@ -11,12 +11,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#include "preload/lend.h"
 
 enum { NUMBERS = 512 };
 
@@ -45,6 +48,8 @@ HERE const unsigned char syscall_is_ours[NUMBERS] = {
 	[SYS_recvmsg] = 1,
 	[SYS_recvmmsg] = 1,
 	[SYS_ioctl] = 1,
+	[SYS_prctl] = 1,
+	[SYS_seccomp] = 1,
 };
 
 HERE long syscall_failed(long result)
@@ -100,6 +105,11 @@ HERE long syscall_for_sockets(long number, long a, long b, long c, long d, long 
 		return recvmsg(fd, (void *)b, (int)c);
 	case SYS_recvmmsg:
 		return recvmmsg(fd, (void *)b, (unsigned)c, (int)d, (void *)e);
+	case SYS_prctl:
+		return prctl(fd, b, c, d, e);
+	case SYS_seccomp:
+		lend_no_more();
+		return syscall(number, a, b, c);
 	default:
 		return control_call(number, fd, b, c, d, e);
 	}

@@ -5,13 +5,14 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/base/bytes.h"
 #include "preload/real.h"
 
-enum { PAGE = 4096 }; /* or a multiple of it */
+enum { PAGE = 4096 /* or a multiple of it */, LONG = 4 * PAGE - 1 };
 
 /* Has the kernel read a mask there; `how` is none, so it is not used. */
 static int try_read(uintptr_t at)
@@ -55,9 +56,19 @@ static int check(int (*try)(uintptr_t at), const void *user, size_t len)
 	return r == -EFAULT ? r : 0;
 }
 
+/* A long piece in one call, which also brings it in (Linux 5.14). */
+static int check_long(const void *user, size_t len)
+{
+	uintptr_t first = (uintptr_t)user & -(uintptr_t)PAGE;
+	uintptr_t end = (uintptr_t)user + len;
+	int r = raw_result(syscall(SYS_madvise, first, end - first, MADV_POPULATE_READ));
+
+	return r == -EINVAL ? check(try_read, user, len) : r < 0 ? -EFAULT : 0;
+}
+
 int user_read(void *out, const void *user, size_t len)
 {
-	int r = check(try_read, user, len);
+	int r = len > LONG ? check_long(user, len) : check(try_read, user, len);
 
 	if (r == 0)
 		memcpy(out, user, len);

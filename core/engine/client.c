@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/engine/lend.h"
 #include "core/engine/resolver.h"
 #include "core/engine/snapshot.h"
 #include "core/engine/sock.h"
@@ -29,11 +30,14 @@ struct client {
 	bool waiting; /* HELLO came, the address is not ours yet */
 	struct ipc_hello hello;
 	struct client_watch watch;
+	struct lend_pool *pool; /* NULL: none */
 };
 
 static void client_free(struct engine *e, struct client *c)
 {
 	watch_leave(e, &c->watch);
+	if (c->pool)
+		lend_close(c->pool);
 	close(c->src.fd);
 	list_remove(&c->link);
 	free(c);
@@ -73,7 +77,7 @@ static void welcome(struct engine *e, struct client *c)
 		.address = *host_address(e->host),
 		.mtu = host_link(e->host)->info.mtu,
 	};
-	const int files[2] = {e->table_fd, e->corks_fd};
+	int files[IPC_FDS_MAX] = {e->table_fd, e->corks_fd, -1};
 
 	if (e->settings.mtu)
 		w.mtu = (uint16_t)e->settings.mtu;
@@ -82,7 +86,13 @@ static void welcome(struct engine *e, struct client *c)
 	table_describe(e, w.mtu);
 	c->waiting = false;
 	c->welcome = true;
-	if (ipc_send_pair(c->src.fd, &w, sizeof(w), files, MSG_DONTWAIT) < 0)
+	if (c->hello.lends)
+		c->pool = lend_open(e, &files[IPC_FD_POOL]);
+	ssize_t sent = ipc_send_fds(c->src.fd, &w, sizeof(w), files,
+		c->pool ? IPC_FDS_MAX : IPC_FD_POOL, MSG_DONTWAIT);
+	if (c->pool)
+		close(files[IPC_FD_POOL]);
+	if (sent < 0)
 		client_free(e, c);
 }
 
@@ -269,7 +279,7 @@ static bool serve_message(struct engine *e, struct client *c, const void *data, 
 	return !gone;
 }
 
-/* What ipc_recv_fds said. False when `c` is gone; the fds of what it had sent besides are closed. */
+/* What ipc_recv_all said. False when `c` is gone; the fds of what it had sent besides are closed. */
 static bool serve_messages(struct engine *e, struct client *c, struct ipc_incoming *in, int n)
 {
 	bool here = n > 0;
@@ -306,7 +316,7 @@ static void client_ready(struct engine *e, struct source *src, uint32_t events)
 	for (int turn = 0; turn < MESSAGES_PER_TURN && n == IPC_INCOMING_MAX; turn += n) {
 		for (int i = 0; i < IPC_INCOMING_MAX; i++)
 			in[i] = (struct ipc_incoming){.data = &m[i], .room = sizeof(m[i])};
-		n = ipc_recv_fds(src->fd, in, IPC_INCOMING_MAX, MSG_DONTWAIT);
+		n = ipc_recv_all(src->fd, in, IPC_INCOMING_MAX, MSG_DONTWAIT);
 		if (n == -EAGAIN || !serve_messages(e, c, in, n))
 			return;
 	}

@@ -114,6 +114,10 @@ struct engine {
 	struct sock **by_slot; /* the sock of each slot of the table */
 
 	struct list clients;
+	struct list pools;     /* of clients, and of those that are gone while some of it is on its way */
+	uint64_t lend_secret;
+	uint32_t lend_ids;     /* given to pools */
+	unsigned norphans;     /* pools whose clients are gone */
 	struct list socks;
 	struct list due;       /* socks to be served in step 4 */
 	struct list dirty;     /* socks whose slot is to be looked at, at the end of the turn */

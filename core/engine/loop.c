@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "core/engine/dgram.h"
+#include "core/engine/lend.h"
 #include "core/engine/resolver.h"
 #include "core/engine/sock.h"
 #include "core/engine/watch.h"
@@ -201,6 +202,8 @@ void loop_bury(struct engine *e)
 		list_remove(link);
 		free(LIST_ENTRY(link, struct sock, link));
 	}
+	if (e->norphans > 0)
+		lend_bury(e);
 	if (!e->data_paused && list_empty(&e->starved))
 		return;
 	if (!freed && e->now < e->retry_at)

@@ -27,15 +27,23 @@
  * until that is delivered the program's end stays open. What it writes meanwhile is thrown away, as
  * what it wrote a moment before; a program that waits for room, and would read afterwards, goes on.
  *
+ * TOKENS. Where the program has lent memory instead of writing (core/ipc/lend.h), there are tokens in
+ * the queue. How many are on the way says the socket's word, and it is asked after the queue: with
+ * none, what was looked at has none. With some, the queue is looked at through the scratch buffer, piece
+ * by piece, and what lies between tokens is copied once more. What has been taken is consumed like a
+ * small read.
+ *
  * If the ring is too small for what there is, it is filled by consuming and nothing is held: what
  * remains in the queue keeps the promise of the residual byte. The stack says TCP_EV_WRITE when
  * there is room again.
  */
 #include <errno.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "core/engine/lend.h"
 #include "core/engine/sock.h"
 
 #define UNREAD_MAX (100 * USEC)
@@ -126,6 +134,72 @@ static struct iovec one_at(const struct iovec *room, size_t skip)
 
 enum outcome { DRAINED, MORE, FULL };
 
+/* Bytes of the program that were looked at go into the ring, as many as there is room for. */
+static size_t copy_in(struct engine *e, struct sock *s, const uint8_t *from, size_t len)
+{
+	struct iovec room[2];
+	int n = tcp_send_room(s->tcp, len, room);
+	size_t done = 0;
+
+	for (int i = 0; i < n && done < len; i++) {
+		size_t some = MIN(len - done, room[i].iov_len);
+
+		memcpy(room[i].iov_base, from + done, some);
+		done += some;
+	}
+	tcp_send_commit(s->tcp, done, e->now);
+	return done;
+}
+
+/* The token, or the bytes up to the next one, at the head of what the program sent; 0: no room. */
+static size_t take_piece(struct engine *e, struct sock *s, const uint8_t *from, size_t len)
+{
+	size_t bytes = lend_find(e, from, len);
+
+	if (bytes > 0 || len < sizeof(struct ipc_lend_token))
+		return copy_in(e, s, from, bytes > 0 ? bytes : len);
+	switch (lend_take(e, s, from)) {
+	case LEND_TAKEN:
+		return sizeof(struct ipc_lend_token);
+	case LEND_WRONG:
+		e->counters.bad_requests++;
+		tcp_reset(s->tcp, e->now);
+		break;
+	case LEND_LATER:
+		break;
+	}
+	return 0;
+}
+
+/*
+ * The queue may have tokens: it is looked at in the scratch buffer, and consumed later. A token is
+ * there whole, unless the buffer's end has cut it.
+ */
+static enum outcome take_lent(struct engine *e, struct sock *s)
+{
+	const size_t room = sizeof(e->scratch), token = sizeof(struct ipc_lend_token);
+	ssize_t got = recv(s->src.fd, e->scratch, room, MSG_PEEK | MSG_DONTWAIT);
+	size_t end = got == (ssize_t)room ? room - token + 1 : (size_t)got;
+	size_t n = 1;
+
+	if (got <= (ssize_t)s->held)
+		return DRAINED;
+	table_note_unsent(s);
+	while (n > 0 && s->held < end) {
+		n = take_piece(e, s, e->scratch + s->held, (size_t)got - s->held);
+		s->held += (uint32_t)n;
+	}
+	if (s->held > 1)
+		put_off(e, s);
+	if (n == 0)
+		return FULL;
+	if (end < (size_t)got)
+		return MORE;
+	if (lend_pending(e, s))
+		lend_recount(e, s);
+	return DRAINED;
+}
+
 static enum outcome take_small(struct engine *e, struct sock *s)
 {
 	struct iovec room[2];
@@ -139,6 +213,10 @@ static enum outcome take_small(struct engine *e, struct sock *s)
 	if (got <= (ssize_t)s->held) {
 		tcp_send_commit(s->tcp, 0, e->now);
 		return DRAINED;
+	}
+	if (lend_pending(e, s)) {
+		tcp_send_commit(s->tcp, 0, e->now);
+		return take_lent(e, s);
 	}
 	table_note_unsent(s);
 	tcp_send_commit(s->tcp, (size_t)got - s->held, e->now);
@@ -192,6 +270,8 @@ static enum outcome take_bulk(struct engine *e, struct sock *s)
 
 	if (ioctl(s->src.fd, FIONREAD, &queued) < 0 || queued <= (int)s->held)
 		return DRAINED;
+	if (lend_pending(e, s))
+		return take_lent(e, s);
 	fresh = (size_t)queued - s->held;
 	n = tcp_send_room(s->tcp, fresh, room);
 	space = room_len(room, n);
@@ -238,7 +318,10 @@ static enum outcome take(struct engine *e, struct sock *s)
 	pump_catch_up(e, s);
 	if (s->held == 0 && is_at_mark(s))
 		return take_urgent(e, s);
-	o = s->bulk || s->held > 1 ? take_bulk(e, s) : take_small(e, s);
+	if (lend_pending(e, s))
+		o = take_lent(e, s);
+	else
+		o = s->bulk || s->held > 1 ? take_bulk(e, s) : take_small(e, s);
 	return o == DRAINED && s->urgent ? reach_mark(e, s) : o;
 }
 
@@ -254,6 +337,8 @@ static void throw_away(struct engine *e, struct sock *s)
 		if (s->held == (uint32_t)queued)
 			break;
 	}
+	if (s->slot)
+		lend_forget(e, lend_word(e, s), s->cookie);
 }
 
 bool pump_send(struct engine *e, struct sock *s)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/engine/dgram.h"
+#include "core/engine/lend.h"
 #include "core/engine/sock.h"
 
 enum { ACCEPTS_PER_TURN = 512 };
@@ -86,10 +87,13 @@ void sock_free(struct engine *e, struct sock *s, int error)
 	if (listened)
 		accept_drop_hand(e, s);
 	s->state = ST_DEAD;
+	ipc_cork_word *word = lend_word(e, s);
 	e->raised -= s->raised;
 	table_release(e, s, error);
 	close(s->src.fd);
 	s->src.fd = -1;
+	if (word)
+		lend_forget(e, word, s->cookie); /* now no token can be sent any more */
 	struct endpoint local = s->tcp ? *tcp_local(s->tcp) : (struct endpoint){0};
 	if (s->tcp)
 		tcp_close(s->tcp, e->now);

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "core/engine/dgram.h"
+#include "core/engine/lend.h"
 #include "core/engine/resolver.h"
 #include "core/engine/sock.h"
 #include "core/engine/watch.h"
@@ -49,7 +50,7 @@ void engine_init(struct engine *e, const struct settings *settings)
 	e->pid = getpid();
 	e->epoll = e->table_fd = e->corks_fd = -1;
 	e->control.fd = e->data.fd = e->dgrams.fd = e->link.fd = e->signals.fd = -1;
-	struct list *lists[] = {&e->clients, &e->socks, &e->due, &e->dirty, &e->aging,
+	struct list *lists[] = {&e->clients, &e->pools, &e->socks, &e->due, &e->dirty, &e->aging,
 		&e->lingering, &e->selfs, &e->starved, &e->unread, &e->blocked,
 		&e->dead};
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
@@ -111,6 +112,7 @@ static void make_secrets(struct engine *e)
 	uint8_t random[IPC_INSTANCE_LEN];
 
 	randombytes_buf(e->token, sizeof(e->token));
+	randombytes_buf(&e->lend_secret, sizeof(e->lend_secret));
 	randombytes_buf(random, sizeof(random));
 	for (size_t i = 0; i < sizeof(random); i++)
 		e->instance[i] = digit[random[i] & 15];
@@ -302,6 +304,7 @@ void engine_stop(struct engine *e)
 		table_close(e);
 	loop_bury(e);
 	clients_close(e);
+	lend_bury(e);
 	close_fd(&e->signals.fd);
 	close_fd(&e->epoll);
 }

@@ -1,14 +1,20 @@
 #include "core/ipc/cork.h"
 
+#include "core/base/bytes.h"
+
 enum {
 	CORKED = IPC_CORK_ON | IPC_CORK_MORE,
 	UNSENT = IPC_CORK_WRITTEN | IPC_CORK_READING,
-	BITS = 8,     /* below the number of flushes */
-	TAG = 32,     /* and this above it */
-	PATIENCE = 8, /* a client that keeps changing its word is not waited for */
+	BITS = 8,     /* below the number of loans, */
+	LENT_LEN = 8, /* of this size; */
+	TAG = 32,     /* the flushes are between it and the tag */
+	LENT_MAX = 24,
+	PATIENCE = 8,         /* a client that keeps changing its word is not waited for */
+	LONG_PATIENCE = 1000, /* but a loan too many counted is a detour for all that follows */
 };
 
-#define FLUSH (UINT64_C(1) << BITS)
+#define LOAN (UINT64_C(1) << BITS)
+#define FLUSH (UINT64_C(1) << (BITS + LENT_LEN))
 #define FLUSHES ((UINT64_C(1) << TAG) - FLUSH)
 
 static bool is_of(uint64_t word, uint64_t cookie)
@@ -16,7 +22,7 @@ static bool is_of(uint64_t word, uint64_t cookie)
 	return word >> TAG == (cookie & UINT32_MAX) && cookie;
 }
 
-/* The 24 bits go round without touching the tag. */
+/* The 16 bits go round without touching the tag. */
 static uint64_t flushed(uint64_t word)
 {
 	return (word & ~FLUSHES) | ((word + FLUSH) & FLUSHES);
@@ -52,7 +58,7 @@ enum ipc_cork_put ipc_cork_put(ipc_cork_word *w, uint64_t cookie, enum ipc_cork 
 
 static unsigned bits_of(uint64_t word)
 {
-	return (unsigned)(word & (FLUSH - 1));
+	return (unsigned)(word & (LOAN - 1));
 }
 
 unsigned ipc_cork_get(const ipc_cork_word *w, uint64_t cookie)
@@ -78,7 +84,7 @@ void ipc_cork_claim(ipc_cork_word *w, uint64_t cookie, unsigned bits)
 
 static uint32_t flushes_of(uint64_t word)
 {
-	return (uint32_t)((word & FLUSHES) >> BITS);
+	return (uint32_t)((word & FLUSHES) >> (BITS + LENT_LEN));
 }
 
 unsigned ipc_cork_reading(ipc_cork_word *w, uint32_t *flushes)
@@ -112,4 +118,34 @@ unsigned ipc_cork_look(ipc_cork_word *w, uint32_t *flushes)
 		tries++;
 	*flushes = flushes_of(word);
 	return tries < PATIENCE ? bits_of(word) : bits_of(word) & ~(unsigned)CORKED;
+}
+
+static unsigned lent_of(uint64_t word)
+{
+	return (unsigned)(word >> BITS & ((1u << LENT_LEN) - 1));
+}
+
+unsigned ipc_cork_lent(const ipc_cork_word *w)
+{
+	return lent_of(atomic_load(w));
+}
+
+bool ipc_cork_lend(ipc_cork_word *w, uint64_t cookie, unsigned n)
+{
+	uint64_t was = atomic_load_explicit(w, memory_order_relaxed);
+
+	do {
+		if (!is_of(was, cookie) || lent_of(was) + n > LENT_MAX)
+			return false;
+	} while (!atomic_compare_exchange_weak(w, &was, was + n * LOAN));
+	return true;
+}
+
+void ipc_cork_unlend(ipc_cork_word *w, uint64_t cookie, unsigned n)
+{
+	uint64_t was = atomic_load_explicit(w, memory_order_relaxed);
+
+	for (int tries = 0; tries < LONG_PATIENCE && is_of(was, cookie); tries++)
+		if (atomic_compare_exchange_strong(w, &was, was - MIN(n, lent_of(was)) * LOAN))
+			return;
 }

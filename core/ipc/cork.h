@@ -8,7 +8,8 @@
  *
  *	tag      32   the low half of the socket's SO_COOKIE: a word that has gone to another socket is
  *	              left alone
- *	flushes  24   counts: what was written before this moment is not to be held back
+ *	flushes  16   counts: what was written before this moment is not to be held back
+ *	lent      8   pieces of memory that were lent (core/ipc/lend.h) and that the engine has not come to
  *	ON, MORE      the program's TCP_CORK; its last send said MSG_MORE: either is a cork
  *	NODELAY       the program's TCP_NODELAY
  *	HELD          the engine has seen a cork, and may hold back what it read
@@ -32,7 +33,8 @@
  * most.
  *
  * A client may write here what it likes, and thereby hold back any socket of this engine, as it may
- * by an IPC_SETOPT.
+ * by an IPC_SETOPT; and have the tokens of one taken for bytes. Clients of one engine, all of one user or
+ * proven by the token, trust each other so far.
  */
 #ifndef TEECEE_IPC_CORK_H
 #define TEECEE_IPC_CORK_H
@@ -79,6 +81,14 @@ unsigned ipc_cork_reading(ipc_cork_word *w, uint32_t *flushes);
 
 /* Engine: the bits, a cork among them being HELD from now on, and the number of flushes so far. */
 unsigned ipc_cork_look(ipc_cork_word *w, uint32_t *flushes);
+
+/*
+ * Program: is about to lend `n` more pieces; false: the word is another socket's, or there are too many
+ * already. Both: `n` of them were taken, or not lent after all. How many there are.
+ */
+bool ipc_cork_lend(ipc_cork_word *w, uint64_t cookie, unsigned n);
+void ipc_cork_unlend(ipc_cork_word *w, uint64_t cookie, unsigned n);
+unsigned ipc_cork_lent(const ipc_cork_word *w);
 
 static inline bool ipc_is_corked(unsigned bits)
 {

@@ -51,11 +51,9 @@ int ipc_peer(int fd, uid_t *uid, pid_t *pid)
 	return 0;
 }
 
-enum { PAIR = 2 };
-
 union fd_control {
 	struct cmsghdr align;
-	char bytes[CMSG_SPACE(PAIR * sizeof(int))];
+	char bytes[CMSG_SPACE(IPC_FDS_MAX * sizeof(int))];
 };
 
 static ssize_t send_with(
@@ -84,21 +82,21 @@ ssize_t ipc_send_fd(int socket, const void *data, size_t len, int fd, int flags)
 	return send_with(socket, data, len, &fd, fd >= 0, flags);
 }
 
-ssize_t ipc_send_pair(int socket, const void *data, size_t len, const int fd[2], int flags)
+ssize_t ipc_send_fds(int socket, const void *data, size_t len, const int *fd, unsigned n, int flags)
 {
-	return send_with(socket, data, len, fd, PAIR, flags);
+	return send_with(socket, data, len, fd, n, flags);
 }
 
 /* The fds that came with a message, `wanted` at most; -1: none. */
 static void take_fds(struct msghdr *msg, int *fd, unsigned wanted)
 {
 	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
-	int all[PAIR] = {-1, -1};
+	int all[IPC_FDS_MAX] = {-1, -1, -1};
 
 	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
 		c->cmsg_len > CMSG_LEN(0) && c->cmsg_len <= CMSG_LEN(sizeof all))
 		memcpy(all, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
-	for (unsigned i = 0; i < PAIR; i++) {
+	for (unsigned i = 0; i < IPC_FDS_MAX; i++) {
 		if (i < wanted)
 			fd[i] = all[i];
 		else if (all[i] >= 0)
@@ -106,7 +104,7 @@ static void take_fds(struct msghdr *msg, int *fd, unsigned wanted)
 	}
 }
 
-int ipc_recv_fds(int socket, struct ipc_incoming *in, unsigned n, int flags)
+int ipc_recv_all(int socket, struct ipc_incoming *in, unsigned n, int flags)
 {
 	union fd_control control[IPC_INCOMING_MAX] = {0};
 	struct iovec iov[IPC_INCOMING_MAX];
@@ -155,7 +153,7 @@ ssize_t ipc_recv_fd(int socket, void *data, size_t len, int *fd, int flags)
 	return recv_with(socket, data, len, fd, 1, flags);
 }
 
-ssize_t ipc_recv_pair(int socket, void *data, size_t len, int fd[2], int flags)
+ssize_t ipc_recv_fds(int socket, void *data, size_t len, int *fd, unsigned n, int flags)
 {
-	return recv_with(socket, data, len, fd, PAIR, flags);
+	return recv_with(socket, data, len, fd, n, flags);
 }

@@ -16,7 +16,8 @@
  * got in a WELCOME before.
  *
  * CONTROL CHANNEL. One per process, opened at the first control call that needs it. The client
- * sends HELLO, the engine answers WELCOME (with the memfds of the table and of the cork words) or
+ * sends HELLO, the engine answers WELCOME (with the memfds of the table, of the cork words and of a
+ * pool of memory to lend) or
  * REFUSED, as soon as it has its address. Then come ATTACH messages, if any, each of them answered,
  * and then SETOPT messages that nobody waits for.
  *
@@ -51,7 +52,7 @@
 
 enum {
 	IPC_MAGIC = 0x74654365, /* "teCe" */
-	IPC_VERSION = 2,
+	IPC_VERSION = 3,
 	IPC_REQUEST_LEN = 8191,
 	IPC_TOKEN_LEN = 16,
 	IPC_TEXT_LEN = 256,
@@ -61,7 +62,7 @@ enum {
 
 enum ipc_op {
 	IPC_HELLO = 1, /* control, client to engine: struct ipc_hello */
-	IPC_WELCOME,   /* control, engine to client: struct ipc_welcome, the memfds of table and corks */
+	IPC_WELCOME,   /* control, engine to client: struct ipc_welcome and enum ipc_welcome_fd */
 	IPC_REFUSED,   /* control, engine to client: struct ipc_refused; the engine closes */
 	IPC_SETOPT,    /* control, client to engine: struct ipc_setopt */
 	IPC_CONNECT,   /* data: struct ipc_request */
@@ -96,11 +97,16 @@ struct ipc_hello {
 	 * you have".
 	 */
 	/* mac_mode, link: 0 unset, else 1 + the enum of settings.h */
-	uint8_t has_gateway, mac_mode, link, pad[5];
+	uint8_t has_gateway, mac_mode, link;
+	uint8_t lends; /* wants a pool (lend.h) */
+	uint8_t pad[4];
 	struct ipaddr gateway;
 	struct macaddr mac;
 	uint16_t mtu; /* 0: unset */
 };
+
+/* What comes with a WELCOME; the pool if it was asked for and there is memory. */
+enum ipc_welcome_fd { IPC_FD_TABLE, IPC_FD_CORKS, IPC_FD_POOL, IPC_FDS_MAX };
 
 struct ipc_welcome {
 	struct ipc_header h;
@@ -240,13 +246,13 @@ socklen_t ipc_name(struct sockaddr_un *out, const struct settings *s, uid_t uid,
 int ipc_peer(int fd, uid_t *uid, pid_t *pid);
 
 /*
- * sendmsg/recvmsg of one message with at most one fd, or two (-1: none); MSG_NOSIGNAL,
+ * sendmsg/recvmsg of one message with at most one fd, or n of them, IPC_FDS_MAX at most (-1: none); MSG_NOSIGNAL,
  * close-on-exec. Bytes or -errno. Of a message with more fds than asked for the rest is closed.
  */
 ssize_t ipc_send_fd(int socket, const void *data, size_t len, int fd, int flags);
 ssize_t ipc_recv_fd(int socket, void *data, size_t len, int *fd, int flags);
-ssize_t ipc_send_pair(int socket, const void *data, size_t len, const int fd[2], int flags);
-ssize_t ipc_recv_pair(int socket, void *data, size_t len, int fd[2], int flags);
+ssize_t ipc_send_fds(int socket, const void *data, size_t len, const int *fd, unsigned n, int flags);
+ssize_t ipc_recv_fds(int socket, void *data, size_t len, int *fd, unsigned n, int flags);
 
 enum { IPC_INCOMING_MAX = 4 };
 
@@ -258,6 +264,6 @@ struct ipc_incoming {
 };
 
 /* The same for up to `n` (IPC_INCOMING_MAX) messages: how many there were, at least one, or -errno. */
-int ipc_recv_fds(int socket, struct ipc_incoming *in, unsigned n, int flags);
+int ipc_recv_all(int socket, struct ipc_incoming *in, unsigned n, int flags);
 
 #endif

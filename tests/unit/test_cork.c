@@ -1,4 +1,4 @@
-/* The cork words: who is told what, in which order, and both sides at once. */
+/* The cork words: who is told what, in which order, what is lent, and both sides at once. */
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -11,7 +11,7 @@
 
 #include "core/ipc/cork.h"
 
-enum { COOKIE = 77 };
+enum { COOKIE = 77, LENT_MAX = 24 };
 
 /* What the engine keeps, and what its last look said. */
 static struct view {
@@ -204,16 +204,128 @@ static void nodelay_needs_a_message_if_something_may_be_held(void **state)
 	assert_true(engine.corked);
 }
 
-/* The number of flushes goes round; the tag above it stays. */
+/* The number of flushes goes round; the tag above it stays, and what is below it. */
 static void the_count_goes_round(void **state)
 {
-	for (unsigned i = 0; i < 1u << 24; i++) {
+	enum { ALL = 1 << 16 };
+
+	assert_true(ipc_cork_lend(&word, COOKIE, LENT_MAX));
+	put(true);
+	put(false);
+	uint64_t once = word;
+	for (unsigned i = 1; i <= ALL; i++) {
+		put(true);
+		put(false);
+		assert_true((word == once) == (i == ALL));
+		assert_int_equal(ipc_cork_lent(&word), LENT_MAX);
+	}
+	ipc_cork_unlend(&word, COOKIE, LENT_MAX);
+	for (unsigned i = 1; i < ALL; i++) {
 		put(true);
 		put(false);
 	}
 	look();
 	assert_false(engine.flush);
 	assert_int_equal(put(true), IPC_CORK_PUT);
+	assert_int_equal(ipc_cork_lent(&word), 0);
+}
+
+/* --- the number of loans --- */
+
+static void what_was_lent_is_counted_until_it_is_taken(void **state)
+{
+	assert_int_equal(ipc_cork_lent(&word), 0);
+	assert_true(ipc_cork_lend(&word, COOKIE, 3));
+	assert_true(ipc_cork_lend(&word, COOKIE, 1));
+	assert_int_equal(ipc_cork_lent(&word), 4);
+	ipc_cork_unlend(&word, COOKIE, 3);
+	assert_int_equal(ipc_cork_lent(&word), 1);
+	ipc_cork_claim(&word, COOKIE + 1, IPC_CORK_ON); /* the slot is another socket's */
+	assert_int_equal(ipc_cork_lent(&word), 0);
+}
+
+static void so_many_are_lent_and_no_more(void **state)
+{
+	for (unsigned i = 0; i < LENT_MAX - 4; i += 4)
+		assert_true(ipc_cork_lend(&word, COOKIE, 4));
+	uint64_t before = word;
+	assert_false(ipc_cork_lend(&word, COOKIE, 5)); /* all of them or none */
+	assert_true(word == before);
+	assert_true(ipc_cork_lend(&word, COOKIE, 4));
+	assert_false(ipc_cork_lend(&word, COOKIE, 1));
+	assert_int_equal(ipc_cork_lent(&word), LENT_MAX);
+	ipc_cork_unlend(&word, COOKIE, 1);
+	assert_true(ipc_cork_lend(&word, COOKIE, 1));
+}
+
+static void it_does_not_go_below_zero(void **state)
+{
+	uint64_t before = word;
+
+	ipc_cork_unlend(&word, COOKIE, 1);
+	assert_true(word == before);
+	assert_true(ipc_cork_lend(&word, COOKIE, 2));
+	ipc_cork_unlend(&word, COOKIE, 100);
+	assert_true(word == before);
+}
+
+static void of_another_socket_nothing_is_counted(void **state)
+{
+	const uint64_t other = COOKIE + (UINT64_C(1) << 31);
+
+	assert_true(ipc_cork_lend(&word, COOKIE, 2));
+	uint64_t before = word;
+	assert_false(ipc_cork_lend(&word, other, 1));
+	ipc_cork_unlend(&word, other, 1);
+	assert_true(word == before);
+	word = 0;
+	assert_false(ipc_cork_lend(&word, 0, 1));
+	assert_int_equal(ipc_cork_lent(&word), 0);
+}
+
+/* A step of either side that has nothing to do with loans. */
+static void step(ipc_cork_word *w, unsigned which)
+{
+	uint32_t flushes;
+
+	if (which < 6)
+		ipc_cork_put(w, COOKIE, 1u << which / 2 % 2, which % 2);
+	else if (which < 8)
+		ipc_cork_put(w, COOKIE, IPC_CORK_NODELAY, which % 2);
+	else if (which == 8)
+		ipc_cork_wrote(w, COOKIE);
+	else if (which == 9)
+		ipc_cork_reading(w, &flushes);
+	else
+		ipc_cork_look(w, &flushes);
+}
+
+/* Two words with the same history, but for what is lent: they differ by that only. */
+static void loans_and_corks_do_not_disturb_each_other(void **state)
+{
+	enum { STEPS = 300000 };
+	ipc_cork_word plain;
+	uint32_t dice = 1;
+	unsigned lent = 0, flushes = 0;
+
+	ipc_cork_claim(&plain, COOKIE, 0);
+	for (unsigned i = 0; i < STEPS; i++) {
+		dice = dice * 1664525 + 1013904223;
+		unsigned n = dice >> 24 & 3, before = (unsigned)(plain >> 16 & 0xffff);
+		step(&plain, dice >> 28 & 15);
+		step(&word, dice >> 28 & 15);
+		if (dice >> 20 & 1) {
+			ipc_cork_unlend(&word, COOKIE, n);
+			lent -= n < lent ? n : lent;
+		} else if (ipc_cork_lend(&word, COOKIE, n)) {
+			lent += n;
+		}
+		assert_int_equal(ipc_cork_lent(&word), lent);
+		assert_int_equal(ipc_cork_get(&word, COOKIE), ipc_cork_get(&plain, COOKIE));
+		assert_true((word ^ plain) == (uint64_t)lent << 8);
+		flushes += (plain >> 16 & 0xffff) != before;
+	}
+	assert_true(flushes > STEPS / 100);
 }
 
 /*
@@ -299,6 +411,40 @@ static void *scribble(void *unused)
 	return NULL;
 }
 
+static void *take_what_is_lent(void *unused)
+{
+	unsigned seen = 0;
+
+	for (unsigned n; !model.over || ipc_cork_lent(&word) > 0; seen += n) {
+		n = ipc_cork_lent(&word);
+		ipc_cork_unlend(&word, COOKIE, n);
+		look();
+	}
+	model.sent = seen;
+	return NULL;
+}
+
+/* The engine takes none before it was counted, and misses none. */
+static void no_loan_is_lost(void **state)
+{
+	enum { ROUNDS = 20000 };
+	pthread_t thread;
+	unsigned lent = 0;
+
+	model.over = false;
+	assert_int_equal(pthread_create(&thread, NULL, take_what_is_lent, NULL), 0);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		while (!ipc_cork_lend(&word, COOKIE, 1 + i % 3))
+			sched_yield();
+		lent += 1 + i % 3;
+		put(i % 2);
+	}
+	model.over = true;
+	pthread_join(thread, NULL);
+	assert_int_equal(model.sent, lent);
+	assert_int_equal(ipc_cork_lent(&word), 0);
+}
+
 /* Somebody who changes the word all the time does not keep the engine. */
 static void a_client_that_scribbles_is_not_waited_for(void **state)
 {
@@ -330,7 +476,13 @@ int main(void)
 		T(both_corks_must_come_off),
 		T(nodelay_needs_a_message_if_something_may_be_held),
 		T(the_count_goes_round),
+		T(what_was_lent_is_counted_until_it_is_taken),
+		T(so_many_are_lent_and_no_more),
+		T(it_does_not_go_below_zero),
+		T(of_another_socket_nothing_is_counted),
+		T(loans_and_corks_do_not_disturb_each_other),
 		T(no_end_of_a_cork_is_lost),
+		T(no_loan_is_lost),
 		T(a_client_that_scribbles_is_not_waited_for),
 	};
 

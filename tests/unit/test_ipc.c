@@ -112,21 +112,21 @@ static void two_fds_travel_and_one_too_many_is_closed(void **state)
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	assert_int_equal(pipe(ends), 0);
-	assert_int_equal(ipc_send_pair(pair[0], "two", 3, ends, 0), 3);
-	assert_int_equal(ipc_recv_pair(pair[1], text, sizeof text, got, 0), 3);
+	assert_int_equal(ipc_send_fds(pair[0], "two", 3, ends, 2, 0), 3);
+	assert_int_equal(ipc_recv_fds(pair[1], text, sizeof text, got, 2, 0), 3);
 	assert_int_equal(write(got[1], "x", 1), 1);
 	assert_int_equal(read(got[0], text, sizeof text), 1);
 	close(got[0]);
 	close(got[1]);
 
-	assert_int_equal(ipc_send_pair(pair[0], "two", 3, (int[]){ends[0], ends[1]}, 0), 3);
+	assert_int_equal(ipc_send_fds(pair[0], "two", 3, (int[]){ends[0], ends[1]}, 2, 0), 3);
 	close(ends[1]);
 	assert_true(has_writers(ends[0]));
 	assert_int_equal(ipc_recv_fd(pair[1], text, sizeof text, &got[0], 0), 3);
 	assert_true(got[0] >= 0);
 	assert_false(has_writers(ends[0]));
 	close(got[0]);
-	assert_int_equal(ipc_recv_pair(pair[1], text, sizeof text, got, MSG_DONTWAIT), -EAGAIN);
+	assert_int_equal(ipc_recv_fds(pair[1], text, sizeof text, got, 2, MSG_DONTWAIT), -EAGAIN);
 	assert_int_equal(got[0], -1);
 	assert_int_equal(got[1], -1);
 	close(ends[0]);
@@ -143,10 +143,10 @@ static void several_messages_are_received_at_once(void **state)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	for (int i = 0; i < IPC_INCOMING_MAX; i++)
 		in[i] = (struct ipc_incoming){.data = text[i], .room = sizeof text[i]};
-	assert_int_equal(ipc_recv_fds(pair[1], in, IPC_INCOMING_MAX, MSG_DONTWAIT), -EAGAIN);
+	assert_int_equal(ipc_recv_all(pair[1], in, IPC_INCOMING_MAX, MSG_DONTWAIT), -EAGAIN);
 	assert_int_equal(ipc_send_fd(pair[0], "one", 3, -1, 0), 3);
 	assert_int_equal(ipc_send_fd(pair[0], "second", 6, pair[0], 0), 6);
-	assert_int_equal(ipc_recv_fds(pair[1], in, IPC_INCOMING_MAX, MSG_DONTWAIT), 2);
+	assert_int_equal(ipc_recv_all(pair[1], in, IPC_INCOMING_MAX, MSG_DONTWAIT), 2);
 	assert_int_equal(in[0].len, 3);
 	assert_int_equal(in[0].fd, -1);
 	assert_memory_equal(text[0], "one", 3);
@@ -155,7 +155,7 @@ static void several_messages_are_received_at_once(void **state)
 	assert_memory_equal(text[1], "second", 6);
 	close(in[1].fd);
 	close(pair[0]);
-	assert_true(ipc_recv_fds(pair[1], in, IPC_INCOMING_MAX, MSG_DONTWAIT) > 0);
+	assert_true(ipc_recv_all(pair[1], in, IPC_INCOMING_MAX, MSG_DONTWAIT) > 0);
 	assert_int_equal(in[0].len, 0);
 	close(pair[1]);
 }
