@@ -8,7 +8,9 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "core/base/bytes.h"
 #include "core/engine/sock.h"
+#include "core/stack/gro.h"
 
 /*
  * Once full, an end is worth more memory, and once more after that: what fits there is not copied
@@ -16,6 +18,8 @@
  * for this is kept for those who ask for the first time.
  */
 enum { RAISED_FIRST = 2 << 20, RAISED_AGAIN = 8 << 20 };
+
+enum { DELIVER_MAX = MAX(GRO_PIECES_MAX, 2) }; /* pieces; the ring has two */
 
 static void raise_sndbuf(struct engine *e, struct sock *s)
 {
@@ -37,20 +41,28 @@ static bool program_is_gone(int fd)
 	return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR));
 }
 
+static size_t length(const struct iovec *data, unsigned n)
+{
+	size_t len = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		len += data[i].iov_len;
+	return len;
+}
+
 /*
  * Sends what the program's socket takes: bytes taken, 0 when it is full or the program does not
  * want them.
  */
-static size_t put(struct engine *e, struct sock *s, const struct iovec *data, int n, int flags)
+static size_t put(struct engine *e, struct sock *s, const struct iovec *data, unsigned n, int flags)
 {
-	struct msghdr m = {.msg_iov = (struct iovec *)data, .msg_iovlen = (size_t)n};
-	size_t len = data[0].iov_len + (n > 1 ? data[1].iov_len : 0);
+	struct msghdr m = {.msg_iov = (struct iovec *)data, .msg_iovlen = n};
 	ssize_t took = sendmsg(s->src.fd, &m, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
 
 	if (took < 0 && errno == EOPNOTSUPP && flags) /* a kernel without CONFIG_AF_UNIX_OOB */
 		took = sendmsg(s->src.fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (took == (ssize_t)len)
-		return len;
+	if (took >= 0 && (size_t)took == length(data, n))
+		return (size_t)took;
 	if (took >= 0 || errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM) {
 		s->full = true;
 		raise_sndbuf(e, s);
@@ -67,38 +79,41 @@ static size_t put(struct engine *e, struct sock *s, const struct iovec *data, in
 	return 0;
 }
 
+/* The first `len` bytes, which are fewer than all: in so many pieces. */
+static unsigned front(const struct iovec *data, size_t len, struct iovec out[static DELIVER_MAX])
+{
+	unsigned n = 0;
+
+	for (; len > 0; len -= out[n++].iov_len)
+		out[n] = (struct iovec){data[n].iov_base, MIN(data[n].iov_len, len)};
+	return n;
+}
+
 /*
  * The urgent byte goes alone: what is before it, then it, and what is behind it at the next call.
  */
-static size_t hand_over(struct engine *e, struct sock *s, const struct iovec *data, int n)
+static size_t hand_over(struct engine *e, struct sock *s, const struct iovec *data, unsigned n)
 {
-	size_t len = data[0].iov_len + (n > 1 ? data[1].iov_len : 0);
 	int64_t urgent = tcp_recv_urgent(s->tcp);
-	struct iovec part[2] = {data[0], n > 1 ? data[1] : (struct iovec){NULL, 0}};
+	struct iovec part[DELIVER_MAX];
 
-	if (urgent < 0 || (size_t)urgent >= len)
+	if (urgent < 0 || (size_t)urgent >= length(data, n))
 		return put(e, s, data, n, 0);
-	if (urgent == 0) {
-		part[0].iov_len = 1;
-		return put(e, s, part, 1, MSG_OOB);
-	}
-	part[0].iov_len = MIN(part[0].iov_len, (size_t)urgent);
-	part[1].iov_len = (size_t)urgent - part[0].iov_len;
-	return put(e, s, part, part[1].iov_len ? 2 : 1, 0);
+	return put(e, s, part, front(data, urgent > 0 ? (size_t)urgent : 1, part),
+		urgent > 0 ? 0 : MSG_OOB);
 }
 
-size_t pump_deliver(void *ctx, struct tcp *t, void *user, const uint8_t *data, size_t len)
+size_t pump_deliver(void *ctx, struct tcp *t, void *user, const struct iovec *data, unsigned n)
 {
 	struct engine *e = ctx;
 	struct sock *s = user;
-	struct iovec io = {(void *)data, len};
 
 	if (!s || s->state != ST_STREAM || s->full)
 		return 0;
 	sock_dirty(e, s);
 	if (s->recv == RECV_DISCARD)
-		return len;
-	size_t took = hand_over(e, s, &io, 1);
+		return length(data, n);
+	size_t took = hand_over(e, s, data, n);
 	pump_catch_up(e, s);
 	return took;
 }
@@ -119,8 +134,8 @@ void pump_recv(struct engine *e, struct sock *s)
 	if (s->recv == RECV_SHUT || s->full)
 		return;
 	while ((n = tcp_recv_peek(s->tcp, data)) > 0) {
-		size_t len = data[0].iov_len + (n > 1 ? data[1].iov_len : 0);
-		size_t took = s->recv == RECV_DISCARD ? len : hand_over(e, s, data, n);
+		size_t took = s->recv == RECV_DISCARD ? length(data, (unsigned)n)
+						      : hand_over(e, s, data, (unsigned)n);
 
 		if (took == 0 && s->recv != RECV_DISCARD)
 			return;

@@ -161,7 +161,7 @@ void pump_catch_up_late(struct engine *e);
 
 /* pump_recv.c: what the ring holds; and stack_ops.deliver, with the engine as ctx. */
 void pump_recv(struct engine *e, struct sock *s);
-size_t pump_deliver(void *ctx, struct tcp *t, void *user, const uint8_t *data, size_t len);
+size_t pump_deliver(void *ctx, struct tcp *t, void *user, const struct iovec *data, unsigned n);
 
 /* request.c */
 void request_serve(struct engine *e, struct sock *s);

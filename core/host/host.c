@@ -74,11 +74,11 @@ static int emit(void *ctx, const struct tx_frame *f, nsec now)
 	return h->link->ops->send(h->link, f, now) == -EAGAIN ? -EAGAIN : 0;
 }
 
-static size_t deliver(void *ctx, struct tcp *t, void *user, const uint8_t *data, size_t len)
+static size_t deliver(void *ctx, struct tcp *t, void *user, const struct iovec *data, unsigned n)
 {
 	struct host *h = ctx;
 
-	return h->config.ops.deliver(h->config.ctx, t, user, data, len);
+	return h->config.ops.deliver(h->config.ctx, t, user, data, n);
 }
 
 static bool deliver_dgram(void *ctx, struct dgram *d, void *user, const struct dgram_in *in)
@@ -190,8 +190,8 @@ int host_fd(const struct host *h)
 	return h->link->ops->fd(h->link);
 }
 
-/* One frame; a capture is told what the stack dropped it for. */
-static void input(struct host *h, const struct rx_frame *f, nsec now)
+/* One frame; a capture is told what the stack dropped it for, so each is then looked at by itself. */
+static void input(struct host *h, struct rx_frame *f, nsec now)
 {
 	struct counters before;
 	const char *reason;
@@ -201,6 +201,7 @@ static void input(struct host *h, const struct rx_frame *f, nsec now)
 		return;
 	}
 	before = *stack_counters(h->stack);
+	f->stays = 0;
 	stack_input(h->stack, f, now);
 	reason = drop_reason(&before, stack_counters(h->stack));
 	if (reason)
@@ -211,17 +212,14 @@ int host_input(struct host *h, unsigned budget, nsec now)
 {
 	struct rx_frame f;
 	unsigned n = 0;
+	int got = 0;
 
-	while (n < budget) {
-		int got = h->link->ops->recv(h->link, &f, now);
-		if (got < 0)
-			return got;
-		if (got == 0)
-			break;
+	while (n < budget && (got = h->link->ops->recv(h->link, &f, now)) > 0) {
 		input(h, &f, now);
 		n++;
 	}
-	return (int)n;
+	stack_input_end(h->stack, now);
+	return got < 0 ? got : (int)n;
 }
 
 bool host_hold_datagrams(struct host *h, bool on)

@@ -55,7 +55,7 @@ enum host_link_kind {
 
 /* Handed through to the stack: see struct stack_ops. Each may be NULL. */
 struct host_ops {
-	size_t (*deliver)(void *ctx, struct tcp *t, void *user, const uint8_t *data, size_t len);
+	size_t (*deliver)(void *ctx, struct tcp *t, void *user, const struct iovec *data, unsigned n);
 	bool (*deliver_dgram)(void *ctx, struct dgram *d, void *user, const struct dgram_in *in);
 	void (*trace_state)(void *ctx, const struct tcp *t, int from, int to, nsec now);
 };

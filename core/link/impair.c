@@ -554,6 +554,7 @@ static bool consider_in(struct impair *m, struct rx_frame *f, nsec now)
 	struct tx_frame tx;
 	struct passing p = {.way = IN, .now = now, .rx = f, .tx = &tx, .known_as = f->data};
 
+	f->stays = 0; /* others may be received, and this one kept, before it is handed on */
 	flow_look(&p.view, f->data, f->len, false);
 	as_tx(m, &p);
 	if (!find_flow(m, &p, &io))

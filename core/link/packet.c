@@ -18,8 +18,8 @@
  *
  * HOW MANY AT ONCE. Small frames (ACKs, requests) are received several at a time, and a call that
  * came back with fewer has seen the end of the queue: there is no other call that only says EAGAIN.
- * After a big frame the next are received one by one, all into the same buffer, which so stays in the
- * processor's cache.
+ * After a big frame the next are received one by one, into ROUND slots in turn, few enough to stay in the
+ * processor's cache. A frame stays valid while the others of its batch, or of the round, are received and handed on.
  *
  * DATAGRAMS ARE RECEIVED APART, by a second socket with a ring (ring.h), for a sender of datagrams does
  * not wait for anybody: unicast UDP that is not fragmented and fits into a slot. The first socket's
@@ -69,6 +69,7 @@ enum {
 	FILTER_MAX = 96, /* instructions of a filter; the longer one has about 40 */
 	BATCH = 8,       /* frames per call, as long as they are small */
 	SMALL = 4096,
+	ROUND = 8,
 	ROW = 32, /* frames of the ring, before the first socket is asked */
 	FILTER_TEXT = 200,
 };
@@ -98,8 +99,9 @@ struct packet_link {
 	int send_buffer; /* bytes the kernel really gave, as it counts them */
 	bool cuts;       /* super-segments are cut here: the kernel refused one */
 	struct link_stats stats;
-	struct mmsghdr message[BATCH]; /* of the slots */
-	struct slot slot[BATCH];
+	struct mmsghdr message[BATCH + ROUND]; /* of the slots */
+	struct slot slot[BATCH + ROUND];
+	unsigned turn;                 /* in the round */
 	unsigned next, received; /* slots that hold frames: from `next` to before `received` */
 	unsigned batch;          /* to be asked for in the next call */
 	bool drained;            /* the last call found the queue's end */
@@ -140,7 +142,7 @@ static int receive_error(struct packet_link *p)
 
 static void prepare_slots(struct packet_link *p)
 {
-	for (unsigned i = 0; i < BATCH; i++) {
+	for (unsigned i = 0; i < BATCH + ROUND; i++) {
 		struct slot *t = &p->slot[i];
 		t->io[0] = (struct iovec){&t->v, sizeof t->v};
 		t->io[1] = (struct iovec){t->data + ALIGN, FRAME_MAX};
@@ -150,17 +152,37 @@ static void prepare_slots(struct packet_link *p)
 	p->batch = BATCH;
 }
 
-/* The frame in a slot; false: it is none. */
-static bool take(struct packet_link *p, unsigned i, struct rx_frame *f, nsec now)
+static bool is_whole(const struct mmsghdr *m)
 {
-	struct slot *t = &p->slot[i];
-	size_t n = p->message[i].msg_len;
+	return m->msg_len >= sizeof(struct virtio_net_hdr) && !(m->msg_hdr.msg_flags & MSG_TRUNC);
+}
 
-	if (n < sizeof t->v || (p->message[i].msg_hdr.msg_flags & MSG_TRUNC)) {
+/* So many calls of recv leave what was handed on last alone. */
+static unsigned stays(const struct packet_link *p)
+{
+	unsigned n = 0;
+
+	if (p->received > BATCH)
+		return ROUND - 1;
+	for (unsigned i = p->next; i < p->received; i++)
+		n += is_whole(&p->message[i]);
+	return n;
+}
+
+/* The frame in the next slot; false: it is none. */
+static bool take(struct packet_link *p, struct rx_frame *f, nsec now)
+{
+	unsigned i = p->next++;
+	struct slot *t = &p->slot[i];
+
+	if (!is_whole(&p->message[i])) {
 		p->stats.rx_dropped++;
 		return false;
 	}
-	*f = vnet_received(&t->v, t->data + ALIGN, n - sizeof t->v, now);
+	*f = vnet_received(&t->v, t->data + ALIGN, p->message[i].msg_len - sizeof t->v, now);
+	f->stays = (uint8_t)stays(p);
+	if (i >= BATCH)
+		p->turn = (p->turn + 1) % ROUND;
 	p->batch = f->len > SMALL ? 1 : BATCH;
 	p->stats.rx_frames++;
 	p->stats.rx_bytes += f->len;
@@ -171,19 +193,20 @@ static bool take(struct packet_link *p, unsigned i, struct rx_frame *f, nsec now
 static int recv_message(struct packet_link *p, struct rx_frame *f, nsec now)
 {
 	while (p->next < p->received) {
-		if (take(p, p->next++, f, now))
+		if (take(p, f, now))
 			return 1;
 	}
 	if (p->drained) {
 		p->drained = false;
 		return 0;
 	}
-	int n = recvmmsg(p->fd, p->message, p->batch, MSG_DONTWAIT, NULL);
+	unsigned first = p->batch == 1 ? BATCH + p->turn : 0;
+	int n = recvmmsg(p->fd, p->message + first, p->batch, MSG_DONTWAIT, NULL);
 	if (n < 0)
 		return receive_error(p);
 	p->drained = (unsigned)n < p->batch;
-	p->received = (unsigned)n;
-	p->next = 0;
+	p->next = first;
+	p->received = first + (unsigned)n;
 	return recv_message(p, f, now);
 }
 

@@ -74,6 +74,7 @@
 	X(TcpExtChallengeLimited, "challenge ACKs not sent because of the rate limit")             \
 	X(TcpExtOfoQueued, "segments that arrived out of order and were kept")                     \
 	X(TcpExtOfoDropped, "segments that arrived out of order and did not fit")                  \
+	X(TcpExtRcvCoalesce, "segments that were taken together with the one before")              \
 	X(TcpExtDupDropped, "segments that carried nothing new")                                   \
 	X(TcpExtDelayedAcks, "ACKs sent because the delayed-ACK timer ran out")                    \
 	X(TcpExtZeroWindowProbes, "probes of a closed window")                                     \

@@ -37,7 +37,9 @@ struct stack *stack_new(
 	loop_init(s);
 	igmp_init(s);
 	dgram_init(s);
-	if (tcp_table_init(s, now) < 0) {
+	s->gro = gro_new();
+	if (!s->gro || tcp_table_init(s, now) < 0) {
+		gro_free(s->gro);
 		free(s);
 		return NULL;
 	}
@@ -48,6 +50,7 @@ void stack_free(struct stack *s)
 {
 	if (!s)
 		return;
+	gro_free(s->gro);
 	tcp_table_free(s);
 	dgram_flush(s);
 	igmp_flush(s);
@@ -90,6 +93,8 @@ void stack_input(struct stack *s, const struct rx_frame *f, nsec now)
 {
 	struct eth_hdr eth;
 
+	if (gro_continue(s, f, now))
+		return;
 	if (!eth_parse(&eth, f->data, f->len)) {
 		COUNT(s, EthInShort);
 		return;
@@ -107,6 +112,11 @@ void stack_input(struct stack *s, const struct rx_frame *f, nsec now)
 		arp_input(s, payload, len, now);
 	else
 		COUNT(s, EthInUnknownType);
+}
+
+void stack_input_end(struct stack *s, nsec now)
+{
+	gro_end(s, now);
 }
 
 int stack_emit(struct stack *s, const struct tx_frame *f, nsec now)

@@ -63,10 +63,10 @@ struct stack_ops {
 
 	/*
 	 * In-order payload for an established connection whose receive ring is empty, straight from
-	 * the frame: returns how many bytes the owner took (the rest goes into the ring). Must not
-	 * call the stack. NULL: everything goes through the ring.
+	 * the frames, in `n` pieces, at most GRO_PIECES_MAX: returns how many bytes the owner took (the
+	 * rest goes into the ring). Must not call the stack. NULL: everything goes through the ring.
 	 */
-	size_t (*deliver)(void *ctx, struct tcp *t, void *user, const uint8_t *data, size_t len);
+	size_t (*deliver)(void *ctx, struct tcp *t, void *user, const struct iovec *data, unsigned n);
 
 	/*
 	 * The same for a datagram and a socket in which none waits; false: it is queued. NULL: every
@@ -126,8 +126,12 @@ const struct ipnet *stack_address(const struct stack *s);
 void stack_set_gateway(struct stack *s, const struct ipaddr *gateway);
 const struct ipaddr *stack_gateway(const struct stack *s); /* unspecified: none */
 
-/* A frame came in. It is parsed, acted on, and not kept. */
+/*
+ * A frame came in. It is parsed, acted on, and not kept; but one with `stays` may be acted on only with the next
+ * one, or by stack_input_end, which then has to be called before anything else is asked of the stack.
+ */
 void stack_input(struct stack *s, const struct rx_frame *f, nsec now);
+void stack_input_end(struct stack *s, nsec now);
 
 /*
  * Runs every timer that is due and sends what is due. Call after input, after socket calls and at

@@ -9,6 +9,7 @@
 #include "core/stack/acd.h"
 #include "core/stack/counters.h"
 #include "core/stack/dgram_state.h"
+#include "core/stack/gro.h"
 #include "core/stack/hash.h"
 #include "core/stack/icmp.h"
 #include "core/stack/igmp.h"
@@ -44,6 +45,7 @@ struct stack {
 	struct loop loop;
 	struct icmp_state icmp;
 	struct tcp_table tcp;
+	struct gro *gro;
 	struct igmp_state igmp;
 	struct dgram_table dgram;
 };

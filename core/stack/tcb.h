@@ -227,6 +227,9 @@ struct segment {
 	const struct ip_meta *ip;
 	const uint8_t *data;
 	uint32_t len;     /* payload bytes, what is left after trimming */
+	/* Of a run (gro.h), which is never trimmed, where they are; else NULL and 1. */
+	const struct iovec *pieces;
+	unsigned npieces;
 	struct seq32 seq; /* of data[0] or of SYN */
 	bool syn, fin;    /* cleared when trimmed away */
 	uint32_t wnd;     /* scaled */
@@ -238,6 +241,9 @@ static inline uint32_t segment_seq_len(const struct segment *g)
 {
 	return g->len + g->syn + g->fin;
 }
+
+/* --- tcp_input.c --- */
+void tcp_segment_input(struct tcp *t, struct segment *g, nsec now);
 
 /* --- tcp_sock.c: life --- */
 struct tcp *tcp_create(struct stack *s);

@@ -394,6 +394,8 @@ static bool parse(struct stack *s, struct segment *g, const struct ip_meta *m, c
 	g->ip = m;
 	g->data = bytes + g->h.hdr_len;
 	g->len = (uint32_t)(len - g->h.hdr_len);
+	g->pieces = NULL;
+	g->npieces = 1;
 	g->seq = g->h.seq;
 	g->syn = g->h.flags & TH_SYN;
 	g->fin = g->h.flags & TH_FIN;
@@ -413,6 +415,19 @@ static struct tcp *input_without_connection(struct stack *s, struct segment *g,
 	COUNT(s, TcpInNoSocket);
 	tcp_answer_with_reset(s, g, now);
 	return NULL;
+}
+
+void tcp_segment_input(struct tcp *t, struct segment *g, nsec now)
+{
+	t->stats.segs_in += g->npieces;
+	t->stats.data_segs_in += g->len > 0 ? g->npieces : 0;
+	g->wnd = (uint32_t)g->h.window << (g->syn ? 0 : t->snd.wscale);
+	if (t->state == TCPS_SYN_SENT)
+		input_syn_sent(t, g, now);
+	else
+		input_synchronized(t, g, now);
+	if (t->state != TCPS_CLOSED)
+		tcp_arm_keepalive(t, now);
 }
 
 void tcp_input(struct stack *s, const struct ip_meta *m, const uint8_t *bytes, size_t len,
@@ -435,13 +450,6 @@ void tcp_input(struct stack *s, const struct ip_meta *m, const uint8_t *bytes, s
 		if (!t)
 			return;
 	}
-	t->stats.segs_in++;
-	t->stats.data_segs_in += g.len > 0;
-	g.wnd = (uint32_t)g.h.window << (g.syn ? 0 : t->snd.wscale);
-	if (t->state == TCPS_SYN_SENT)
-		input_syn_sent(t, &g, now);
-	else
-		input_synchronized(t, &g, now);
-	if (t->state != TCPS_CLOSED)
-		tcp_arm_keepalive(t, now);
+	if (!gro_begin(t, &g, f))
+		tcp_segment_input(t, &g, now);
 }

@@ -43,8 +43,7 @@ static void note_arrival(struct tcp *t, nsec now)
 void tcp_ack_soon(struct tcp *t, nsec now)
 {
 	t->ack_due = true;
-	if ((t->quickacks > 0 && !t->dialogue) ||
-		seq_diff(t->rcv.nxt, t->rcv.acked) > t->rcv.mss) {
+	if ((t->quickacks > 0 && !t->dialogue) || seq_diff(t->rcv.nxt, t->rcv.acked) > t->rcv.mss) {
 		tcp_ack_at_once(t);
 		return;
 	}
@@ -308,9 +307,30 @@ static uint32_t deliver(struct tcp *t, const struct segment *g)
 {
 	const struct stack_ops *ops = &t->stack->ops;
 
+	struct iovec whole = {(void *)g->data, g->len};
+
 	if (!ops->deliver || !t->owned || t->rcv.ring.len > 0)
 		return 0;
-	return (uint32_t)ops->deliver(t->stack->ctx, t, t->user, g->data, g->len);
+	return (uint32_t)ops->deliver(
+		t->stack->ctx, t, t->user, g->pieces ? g->pieces : &whole, g->npieces);
+}
+
+/* All of it but its first `skip` bytes, behind what the ring has. */
+static void write_behind(struct ring *r, const struct segment *g, uint32_t skip)
+{
+	if (!g->pieces) {
+		ring_write(r, r->len, g->data + skip, g->len - skip);
+		r->len += g->len - skip;
+		return;
+	}
+	for (unsigned i = 0; i < g->npieces; i++) {
+		uint32_t len = (uint32_t)g->pieces[i].iov_len, before = MIN(skip, len);
+
+		ring_write(
+			r, r->len, (const uint8_t *)g->pieces[i].iov_base + before, len - before);
+		r->len += len - before;
+		skip -= before;
+	}
 }
 
 /* False: no memory for it; the peer will send it again. */
@@ -331,10 +351,8 @@ static bool accept_in_order(struct tcp *t, struct segment *g)
 			ring_consume(&t->rcv.ring, taken);
 		}
 	}
-	if (rest > 0) {
-		ring_write(&t->rcv.ring, t->rcv.ring.len, g->data + taken, rest);
-		t->rcv.ring.len += rest;
-	}
+	if (rest > 0)
+		write_behind(&t->rcv.ring, g, taken);
 	t->rcv.nxt = seq_add(t->rcv.nxt, g->len);
 	t->stats.bytes_received += g->len;
 	if (rest > 0)

@@ -19,10 +19,11 @@ enum frame_csum {
 	FRAME_CSUM_PARTIAL,    /* to send: the field holds the folded pseudo-header sum; the link completes it */
 };
 
-/* A received frame. `data` belongs to the link and is valid until its next recv. */
+/* A received frame. `data` belongs to the link and is valid until its next recv, and `stays` more of them. */
 struct rx_frame {
 	const uint8_t *data;
 	size_t len;
+	uint8_t stays;
 	uint16_t gso_size; /* payload bytes per segment of a super-segment the link knows of; 0: unknown or none */
 	uint8_t csum;      /* enum frame_csum */
 	nsec arrival;      /* on the clock of `now` */

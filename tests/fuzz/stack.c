@@ -2,7 +2,8 @@
  * Arbitrary frames into a whole stack: one that listens, has a connection under way and reassembles. The input is a
  * sequence of records: one byte of delay in milliseconds, one of flags, two of length, then a frame. Flag 1 makes
  * the addresses ours, flag 2 makes it a TCP segment to one of our ports, flag 4 puts the checksums right: most
- * noise would otherwise end at the first check.
+ * noise would otherwise end at the first check. With flag 8 the frame stays for a while and the next one comes right
+ * behind it.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -21,6 +22,8 @@ enum {
 	FLAG_ADDRESS = 1,
 	FLAG_TCP = 2,
 	FLAG_CHECKSUM = 4,
+	FLAG_STAYS = 8,
+	STAYING = 4,
 	FRAME_MAX = 2048,
 	MEMORY_MAX = 64 << 20,
 	RECORD_HEAD = 4,
@@ -126,20 +129,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	nsec now = 1 * SEC;
 	struct stack *s = make_stack(now);
-	static uint8_t frame[FRAME_MAX];
+	static uint8_t frames[STAYING][FRAME_MAX];
 
-	while (size >= RECORD_HEAD) {
+	for (unsigned turn = 0; size >= RECORD_HEAD; turn = (turn + 1) % STAYING) {
 		size_t len = MIN((size_t)get_be16(data + 2) % FRAME_MAX, size - RECORD_HEAD);
+		uint8_t *frame = frames[turn], flags = data[1];
 		struct rx_frame f = {.data = frame, .len = len, .arrival = now};
 
+		f.stays = flags & FLAG_STAYS ? STAYING - 1 : 0;
 		now += data[0] * MSEC;
 		memcpy(frame, data + RECORD_HEAD, len);
-		dress(frame, len, data[1]);
+		dress(frame, len, flags);
 		data += RECORD_HEAD + len;
 		size -= RECORD_HEAD + len;
 		stack_input(s, &f, now);
-		act(s, now);
+		if (!(flags & FLAG_STAYS)) {
+			stack_input_end(s, now);
+			act(s, now);
+		}
 	}
+	stack_input_end(s, now);
 	for (int i = 0; i < 64 && stack_deadline(s) != NSEC_NEVER; i++) {
 		now = nsec_max(now, stack_deadline(s));
 		act(s, now);

@@ -169,19 +169,40 @@ void sim_poll(struct sim *s)
 	stack_poll(s->side[1].stack, s->now);
 }
 
-static void land(struct sim *s, struct flight *f)
+static struct flight *first_flight(const struct sim *s)
 {
-	struct rx_frame rx = {.data = f->data, .len = f->len, .arrival = s->now};
+	struct list *first = list_first(&s->flying);
 
-	list_remove(&f->link);
-	stack_input(s->side[f->to].stack, &rx, s->now);
-	free(f);
+	return first ? LIST_ENTRY(first, struct flight, link) : NULL;
+}
+
+/* One frame, or the batch that the first one began; the frames stay until all have been received. */
+static void land(struct sim *s)
+{
+	struct flight *f = first_flight(s);
+	struct list landed;
+
+	list_init(&landed);
+	do {
+		struct rx_frame rx = {.data = f->data, .len = f->len, .arrival = s->now};
+
+		rx.stays = s->batch ? UINT8_MAX : 0;
+		list_remove(&f->link);
+		list_append(&landed, &f->link);
+		stack_input(s->side[f->to].stack, &rx, s->now);
+	} while (s->batch && (f = first_flight(s)) && f->at <= s->now);
+	for (int i = 0; i < 2; i++)
+		stack_input_end(s->side[i].stack, s->now);
+	LIST_FOR_EACH (link, &landed) {
+		list_remove(link);
+		free(LIST_ENTRY(link, struct flight, link));
+	}
 }
 
 bool sim_step(struct sim *s, nsec until)
 {
-	struct list *first = list_first(&s->flying);
-	nsec next = first ? LIST_ENTRY(first, struct flight, link)->at : NSEC_NEVER;
+	const struct flight *first = first_flight(s);
+	nsec landing = first ? first->at + s->batch : NSEC_NEVER, next = landing;
 
 	for (int i = 0; i < 2; i++)
 		next = nsec_min(next, stack_deadline(s->side[i].stack));
@@ -189,9 +210,8 @@ bool sim_step(struct sim *s, nsec until)
 		return false;
 	s->now = nsec_max(s->now, next);
 	s->steps++;
-	first = list_first(&s->flying);
-	if (first && LIST_ENTRY(first, struct flight, link)->at <= s->now)
-		land(s, LIST_ENTRY(first, struct flight, link));
+	if (landing <= s->now)
+		land(s);
 	sim_poll(s);
 	if (s->check)
 		s->check(s, s->check_ctx);

@@ -50,6 +50,7 @@ struct sim_side {
 struct sim {
 	struct sim_side side[2];
 	nsec now;
+	nsec batch; /* what arrives within it is received together (gro.h); 0: each frame by itself */
 	uint64_t seed, random;
 	struct list flying; /* frames by arrival time */
 	uint64_t steps;

@@ -226,12 +226,13 @@ static uint32_t random_lends(uint64_t seed)
 }
 
 /* True: the transfer happened. */
-static bool run_seed(uint64_t seed, uint64_t *lent)
+static bool run_seed(uint64_t seed, uint64_t *lent, uint64_t *joined)
 {
 	struct sim s;
 	struct sim_flow f = {.lends = random_lends(seed)};
 
 	begin(&s, seed, seed & 1 ? 65536 : 0);
+	s.batch = seed & 2 ? 5 * MSEC : 0;
 	for (int i = 0; i < 2; i++) {
 		random_wire(&s, &s.side[i].wire);
 		f.to_send[i] = up_to(&s, 300000);
@@ -245,6 +246,8 @@ static bool run_seed(uint64_t seed, uint64_t *lent)
 			(unsigned long long)f.to_send[1], f.error[0], f.error[1], f.wrong);
 		fail();
 	}
+	for (int i = 0; i < 2; i++)
+		*joined += count(&s, i, CNT_TcpExtRcvCoalesce);
 	assert_all_freed(&s);
 	*lent += s.lent;
 	return done;
@@ -276,16 +279,17 @@ static void the_same_seed_sends_the_same_bytes_at_the_same_times(void **state)
 static void random_networks_lose_no_byte(void **state)
 {
 	const char *one = getenv("SIM_SEED"), *many = getenv("SIM_SEEDS");
-	uint64_t n = many ? strtoull(many, NULL, 10) : 1000, done = 0, lent = 0;
+	uint64_t n = many ? strtoull(many, NULL, 10) : 1000, done = 0, lent = 0, joined = 0;
 
 	if (one) {
-		run_seed(strtoull(one, NULL, 10), &lent);
+		run_seed(strtoull(one, NULL, 10), &lent, &joined);
 		return;
 	}
 	for (uint64_t seed = 1; seed <= n; seed++)
-		done += run_seed(seed, &lent);
+		done += run_seed(seed, &lent, &joined);
 	assert_true(done * 100 >= n * 99);
 	assert_true(lent > n);
+	assert_true(joined > n / 2);
 }
 
 /* 25 % loss, 25 % out of order, 1 % with a flipped bit, 5 % twice, both ways. */

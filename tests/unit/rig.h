@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "core/stack/state.h"
+#include "core/stack/tcb.h"
 #include "core/wire/arp.h"
 #include "core/wire/checksum.h"
 #include "core/wire/eth.h"
@@ -109,6 +110,10 @@ __attribute__((weak)) void tcp_input(struct stack *s, const struct ip_meta *m,
 	t->segment_len = len;
 	t->segment_csum = f->csum;
 	t->segment_gso = f->gso_size;
+}
+
+__attribute__((weak)) void tcp_segment_input(struct tcp *t, struct segment *g, nsec now)
+{
 }
 
 __attribute__((weak)) void tcp_icmp_error(struct stack *s, const struct ip_error *e, nsec now)
@@ -236,7 +241,8 @@ static inline void rx_frame(struct rig *t, const struct macaddr *dst, uint16_t t
 	const void *payload, size_t len, enum frame_csum csum)
 {
 	uint8_t *frame = malloc(ETH_HDR_LEN + len); /* exactly as long: a read beyond it is seen */
-	struct rx_frame f = {frame, ETH_HDR_LEN + len, 0, (uint8_t)csum, t->now};
+	struct rx_frame f = {
+		.data = frame, .len = ETH_HDR_LEN + len, .csum = (uint8_t)csum, .arrival = t->now};
 
 	eth_emit(frame, &(struct eth_hdr){.dst = *dst, .src = MAC(9), .ethertype = type});
 	memcpy(frame + ETH_HDR_LEN, payload, len);

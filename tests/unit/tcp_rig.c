@@ -95,31 +95,64 @@ static int emit(void *ctx, const struct tx_frame *f, nsec now)
 	return 0;
 }
 
-static size_t deliver(void *ctx, struct tcp *tcp, void *user, const uint8_t *data, size_t len)
+static size_t deliver(void *ctx, struct tcp *tcp, void *user, const struct iovec *data, unsigned n)
 {
 	struct rig *t = ctx;
-	size_t n = MIN(len, t->take);
+	size_t taken = 0;
 
-	for (size_t i = 0; i < n; i++)
-		assert_int_equal(data[i], rig_pattern('R', t->read + i));
-	t->read += n;
-	t->take -= n;
-	return n;
+	for (unsigned i = 0; i < n; i++) {
+		const uint8_t *bytes = data[i].iov_base;
+		for (size_t at = 0; at < data[i].iov_len && t->take > 0; at++, t->take--, taken++)
+			assert_int_equal(bytes[at], rig_pattern('R', t->read++));
+	}
+	t->delivered++;
+	return taken;
 }
 
 /* --- into the stack --- */
 
-static void rx_frame(
-	struct rig *t, uint16_t type, const void *payload, size_t len, uint16_t gso_size)
+/* As a link does it: the memory of those whose time is over is used again. */
+static void forget_frames(struct rig *t, bool all)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(t->kept); i++) {
+		struct kept_frame *k = &t->kept[i];
+
+		if (k->data && (all || --k->stays == 0)) {
+			free(k->data);
+			k->data = NULL;
+		}
+	}
+}
+
+static void keep_frame(struct rig *t, uint8_t *frame, unsigned stays)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(t->kept); i++) {
+		if (!t->kept[i].data) {
+			t->kept[i] = (struct kept_frame){frame, stays};
+			return;
+		}
+	}
+	fail_msg("too many frames stay");
+}
+
+static void rx_frame(struct rig *t, uint16_t type, const void *payload, size_t len,
+	const struct seg *g)
 {
 	uint8_t *frame = malloc(ETH_HDR_LEN + len); /* exactly as long: a read beyond it is seen */
-	struct rx_frame f = {
-		.data = frame, .len = ETH_HDR_LEN + len, .gso_size = gso_size, .arrival = t->now};
+	struct rx_frame f = {.data = frame, .len = ETH_HDR_LEN + len, .arrival = t->now};
 
+	if (g) {
+		f.gso_size = g->gso_size;
+		f.stays = g->stays;
+	}
 	eth_emit(frame, &(struct eth_hdr){our_mac, peer_mac, type});
 	memcpy(frame + ETH_HDR_LEN, payload, len);
 	stack_input(t->s, &f, t->now);
-	free(frame);
+	forget_frames(t, false);
+	if (f.stays > 0)
+		keep_frame(t, frame, f.stays);
+	else
+		free(frame);
 }
 
 static void rx_arp_reply(struct rig *t, uint8_t n)
@@ -132,11 +165,11 @@ static void rx_arp_reply(struct rig *t, uint8_t n)
 		.target_ip = host(2)};
 
 	arp_emit(bytes, &p);
-	rx_frame(t, ETH_TYPE_ARP, bytes, sizeof bytes, 0);
+	rx_frame(t, ETH_TYPE_ARP, bytes, sizeof bytes, NULL);
 }
 
 static void rx_ip(struct rig *t, uint8_t from, uint8_t protocol, const uint8_t *data, size_t len,
-	uint16_t gso_size)
+	const struct seg *g)
 {
 	uint8_t *packet = malloc(IPV4_HDR_LEN + len);
 	struct ipv4_hdr h = {.src = host(from),
@@ -147,7 +180,7 @@ static void rx_ip(struct rig *t, uint8_t from, uint8_t protocol, const uint8_t *
 
 	ipv4_emit(packet, &h);
 	memcpy(packet + IPV4_HDR_LEN, data, len);
-	rx_frame(t, ETH_TYPE_IPV4, packet, IPV4_HDR_LEN + len, gso_size);
+	rx_frame(t, ETH_TYPE_IPV4, packet, IPV4_HDR_LEN + len, g);
 	free(packet);
 }
 
@@ -230,7 +263,7 @@ void rx_segment(struct rig *t, const struct seg *g)
 			? csum_fold(pseudo)
 			: (uint16_t)(csum_finish(csum_add(pseudo, bytes, len)) + g->bad_csum));
 	remember(t, &h, g->len);
-	rx_ip(t, from, IP_PROTO_TCP, bytes, len, g->gso_size);
+	rx_ip(t, from, IP_PROTO_TCP, bytes, len, g);
 	free(bytes);
 }
 
@@ -251,7 +284,7 @@ void rx_icmp(struct rig *t, uint8_t type, uint8_t code, struct at at, uint16_t m
 	struct icmp_msg m = {type, code, mtu, quote, sizeof quote};
 	icmp_emit(bytes, &m);
 	memcpy(bytes + ICMP_HDR_LEN, quote, sizeof quote);
-	rx_ip(t, 1, IP_PROTO_ICMP, bytes, sizeof bytes, 0);
+	rx_ip(t, 1, IP_PROTO_ICMP, bytes, sizeof bytes, NULL);
 	rig_poll(t);
 }
 
@@ -272,6 +305,7 @@ static void collect_events(struct rig *t)
 
 void rig_poll(struct rig *t)
 {
+	stack_input_end(t->s, t->now);
 	stack_poll(t->s, t->now);
 	if (t->asked && !t->mute) {
 		t->asked = false;
@@ -498,6 +532,7 @@ void rig_end_at(struct rig *t, const char *file, int line)
 	rig_poll(t);
 	assert_int_equal(stack_memory(t->s), 0);
 	stack_free(t->s);
+	forget_frames(t, true);
 	for (unsigned i = 0; i < t->ntx; i++)
 		free(t->tx[i].data);
 	free(t);

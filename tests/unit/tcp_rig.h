@@ -80,9 +80,16 @@ struct seg {
 	uint16_t toward; /* our port; not said: OUR_PORT */
 	uint8_t host;    /* 10.0.0.N; not said: 9 */
 	bool bad_csum, partial_csum;
+	uint8_t stays; /* of its frame; then it is freed */
 };
 
 #define SACKS(x) ((x) + 1)
+
+/* A frame whose bytes stay for so many more. */
+struct kept_frame {
+	uint8_t *data;
+	unsigned stays;
+};
 
 /* How the connection comes about; all zero: an active open to a peer with SACK, without scaling and timestamps. */
 struct rig_config {
@@ -119,10 +126,12 @@ struct rig {
 	uint32_t peer_tsval, last_tsval;
 	uint64_t written, read; /* bytes of the program so far */
 	size_t take;
+	unsigned delivered; /* calls so far */
 	unsigned events, listener_events;
 	struct sent tx[RIG_TX_MAX];
 	unsigned ntx, seen, ntcp;
 	int emit_result;
+	struct kept_frame kept[16];
 	bool asked; /* ARP */
 	bool mute;  /* nobody answers ARP */
 };

@@ -112,6 +112,45 @@ static void the_largest_super_segment_passes_whole(void **state)
 	b->ops->close(b);
 }
 
+static bool is_filled(const struct rx_frame *f, uint8_t with)
+{
+	for (size_t i = SUPER_HEAD; i < f->len; i++)
+		if (f->data[i] != with)
+			return false;
+	return true;
+}
+
+/* Whatever comes between, small and big. */
+static void a_frame_stays_as_long_as_it_says(void **state)
+{
+	enum { FRAMES = 64, BIG = 20 * MSS };
+	static const char sizes[] = "sssssssssssBBBBBBBBBBBBBBBBBBBBBBBBBBBBsBsBsssBBBsssssssssBsBBsB";
+	struct link *a = open_or_fail("va", &own_a), *b = open_or_fail("vb", &own_b);
+	struct rx_frame in[FRAMES];
+	static uint8_t filled[BIG];
+	bool some_stay = false;
+
+	for (unsigned i = 0; i < FRAMES; i++) {
+		size_t len = sizes[i] == 'B' ? BIG : 100;
+		struct tx_frame f;
+		memset(filled, (int)i, sizeof filled);
+		make_super_segment(&f, len, MSS);
+		f.payload[0] = (struct iovec){filled, len};
+		f.npayload = 1;
+		assert_int_equal(a->ops->send(a, &f, 0), 0);
+	}
+	for (unsigned i = 0; i < FRAMES; i++) {
+		take_ipv4(b, &in[i]);
+		assert_int_equal(in[i].len, SUPER_HEAD + (sizes[i] == 'B' ? BIG : 100));
+		some_stay |= in[i].stays > 0;
+		for (unsigned k = 0; k <= i; k++)
+			assert_true(i - k > in[k].stays || is_filled(&in[k], (uint8_t)k));
+	}
+	assert_true(some_stay);
+	a->ops->close(a);
+	b->ops->close(b);
+}
+
 /* With the receiver's offloads off the kernel has to do what it was asked for. */
 static void the_kernel_cuts_and_completes_what_the_wire_needs(void **state)
 {
@@ -581,6 +620,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_super_segment_passes_whole),
 		cmocka_unit_test(the_largest_super_segment_passes_whole),
+		cmocka_unit_test(a_frame_stays_as_long_as_it_says),
 		cmocka_unit_test(the_kernel_cuts_and_completes_what_the_wire_needs),
 		cmocka_unit_test(a_small_segment_is_completed_by_the_kernel),
 		cmocka_unit_test(what_the_kernel_refuses_whole_is_cut_here),
