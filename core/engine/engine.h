@@ -10,7 +10,7 @@
  *	2. control        setsockopt messages, before any data of this turn: a program that sets an
  *	                  option and then closes or writes finds the option in force
  *	3. link           at most a budget of frames into the stack, then the events they caused; datagrams
- *	                  in bulk only every 100 us (moderation.h)
+ *	                  in bulk, and bytes in bulk, only every 50 or 100 us (moderation.h)
  *	4. data sockets   those with an edge, and those that stopped before they were done; the stack
  *	                  sends in between when that was much
  *	5. stack          host_poll sends what is due, events are acted upon, until there are none
@@ -137,8 +137,10 @@ struct engine {
 	nsec wall_at;        /* for which `now` the next was found */
 	int64_t wall_offset; /* CLOCK_REALTIME less `now` */
 	struct spin spin;
-	struct moderation moderation;
-	bool held; /* datagrams are: moderation.h */
+	struct moderation dgram_moderation, bulk_moderation;
+	uint64_t received; /* bytes of connections that programs were given */
+	bool dgrams_held, link_held; /* moderation.h */
+	bool apart;                  /* datagrams can be, without the rest */
 	nsec idle_since; /* NSEC_NEVER: busy */
 	nsec linger_at;  /* next look at `lingering` */
 	nsec retry_at;   /* next try for those who wait for an fd */
@@ -173,6 +175,7 @@ void loop_run(struct engine *e);
 int loop_add(struct engine *e, struct source *src, uint32_t events);
 void loop_rearm(struct engine *e, struct source *src, uint32_t events);
 void loop_datagram_sent(struct engine *e); /* by a program */
+void loop_bytes_sent(struct engine *e);
 
 /* Names, link and signals into the epoll. */
 void loop_sources(struct engine *e);

@@ -20,6 +20,7 @@
 #include "core/engine/sock.h"
 #include "core/engine/watch.h"
 #include "core/host/host.h"
+#include "core/link/link.h"
 #include "core/stack/counters.h"
 
 enum {
@@ -69,17 +70,30 @@ static uint64_t datagrams_so_far(const struct engine *e)
 
 void loop_datagram_sent(struct engine *e)
 {
-	moderation_sent(&e->moderation, datagrams_so_far(e), e->now);
+	moderation_sent(&e->dgram_moderation, datagrams_so_far(e), e->now);
 }
 
-/* A link that does not receive datagrams apart holds back everything. */
+void loop_bytes_sent(struct engine *e)
+{
+	moderation_sent(&e->bulk_moderation, e->received, e->now);
+}
+
+/* A link that does not receive datagrams apart holds back everything; for bytes, every link does. */
 static void moderate(struct engine *e)
 {
-	bool held = moderation_holds(&e->moderation, datagrams_so_far(e), e->now);
+	bool dgrams = moderation_holds(&e->dgram_moderation, datagrams_so_far(e), e->now);
+	bool link = moderation_holds(&e->bulk_moderation, e->received, e->now);
 
-	if (held != e->held && e->host && !host_hold_datagrams(e->host, held))
-		loop_rearm(e, &e->link, held ? 0 : EPOLLIN);
-	e->held = held;
+	if (!e->host)
+		return;
+	link &= host_link(e->host)->info.patient;
+	if (dgrams != e->dgrams_held)
+		e->apart = host_hold_datagrams(e->host, dgrams);
+	link |= dgrams && !e->apart;
+	if (link != e->link_held)
+		loop_rearm(e, &e->link, link ? 0 : EPOLLIN);
+	e->dgrams_held = dgrams;
+	e->link_held = link;
 }
 
 static nsec next_deadline(const struct engine *e)
@@ -89,7 +103,11 @@ static nsec next_deadline(const struct engine *e)
 	at = nsec_min(nsec_min(at, e->linger_at), watch_deadline(e));
 
 	at = nsec_min(nsec_min(at, e->leave_at), resolver_deadline(e));
-	at = nsec_min(nsec_min(at, table_deadline(e)), e->moderation.until);
+	at = nsec_min(at, table_deadline(e));
+	if (e->dgrams_held)
+		at = nsec_min(at, e->dgram_moderation.until);
+	if (e->link_held)
+		at = nsec_min(at, e->bulk_moderation.until);
 	if (!list_empty(&e->due))
 		return 0;
 	if (e->data_paused || !list_empty(&e->starved))
@@ -132,7 +150,7 @@ static int wait_for_events(struct engine *e, struct epoll_event *events)
 
 	moderate(e);
 	nsec at = next_deadline(e);
-	bool spins = at != 0 && !e->held;
+	bool spins = at != 0 && !e->dgrams_held && !e->link_held;
 	int n = spin_for_events(e, events, spins ? spin_until(&e->spin, began, at) : 0);
 
 	if (n == 0) {

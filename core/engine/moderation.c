@@ -1,8 +1,8 @@
 #include "core/engine/moderation.h"
 
-void moderation_init(struct moderation *m)
+void moderation_init(struct moderation *m, struct moderation_kind kind)
 {
-	*m = (struct moderation){.until = NSEC_NEVER};
+	*m = (struct moderation){.kind = kind, .until = NSEC_NEVER};
 }
 
 static void begin_streak(struct moderation *m, uint64_t total, nsec now)
@@ -19,9 +19,9 @@ bool moderation_holds(struct moderation *m, uint64_t total, nsec now)
 		m->until = NSEC_NEVER;
 		begin_streak(m, total, now);
 	}
-	if (total - m->counted >= MODERATION_STREAK) {
+	if (total - m->counted >= m->kind.streak) {
 		if (now - m->since <= MODERATION_FAST)
-			m->until = now + MODERATION_HOLD;
+			m->until = now + m->kind.hold;
 		begin_streak(m, total, now);
 	}
 	return m->until != NSEC_NEVER;

@@ -1,12 +1,14 @@
 /*
- * Datagrams in bulk are received in batches, as NICs do it with interrupts. Their sender waits for
- * nobody; a turn of the loop for each of them takes the CPU that the program needs to read them, and
- * those that find its queues full were received for nothing.
+ * What comes in bulk is received in batches, as NICs do it with interrupts: datagrams are counted by
+ * themselves, TCP's payload in bytes. A turn of the loop for each frame takes the CPU that the program needs
+ * to read it. Datagrams that find its queues full were received for nothing: their sender waits for nobody. TCP's
+ * frames, as few as one a turn, each wake the program and are each acknowledged; what has come together is
+ * handed over in one piece (core/stack/gro.h), and acknowledged once.
  *
- * When STREAK of them have come within FAST, and no program has sent any meanwhile, those that follow
- * are held back for HOLD, and again as long as that many come of it. A program that sends is in a
- * dialogue, whose answers should not wait; and a stream of less than 40,000 a second is left alone.
- * (Before Linux 5.11 the loop waits in milliseconds, and this is one.)
+ * When a streak of so many has come within FAST, and no program has sent any meanwhile, those that follow
+ * are held back for a while, and again as long as that many come of it. A program that sends is in a
+ * dialogue, whose answers should not wait; and a stream of less than 40,000 datagrams or 655 MB a second is left
+ * alone. (Before Linux 5.11 the loop waits in milliseconds, and this is one.)
  */
 #ifndef TEECEE_ENGINE_MODERATION_H
 #define TEECEE_ENGINE_MODERATION_H
@@ -17,22 +19,28 @@
 #include "core/base/time.h"
 
 #define MODERATION_FAST (200 * USEC)
-#define MODERATION_HOLD (100 * USEC)
 
-enum { MODERATION_STREAK = 8 };
+struct moderation_kind {
+	unsigned streak;
+	nsec hold;
+};
+
+#define MODERATION_DGRAMS ((struct moderation_kind){8, 100 * USEC})
+#define MODERATION_BYTES ((struct moderation_kind){128 << 10, 50 * USEC})
 
 struct moderation {
-	uint64_t counted; /* datagrams, when the streak began */
+	struct moderation_kind kind;
+	uint64_t counted; /* how many there had been when the streak began */
 	nsec since;
 	nsec until; /* they are held back; NSEC_NEVER: they are not */
 };
 
-void moderation_init(struct moderation *m);
+void moderation_init(struct moderation *m, struct moderation_kind kind);
 
-/* Before each wait: `total` datagrams have come in all. Whether those to come are held back now. */
+/* Before each wait: `total` have come in all. Whether those to come are held back now. */
 bool moderation_holds(struct moderation *m, uint64_t total, nsec now);
 
-/* A program has sent one. */
+/* A program has sent. */
 void moderation_sent(struct moderation *m, uint64_t total, nsec now);
 
 #endif

@@ -114,6 +114,7 @@ size_t pump_deliver(void *ctx, struct tcp *t, void *user, const struct iovec *da
 	if (s->recv == RECV_DISCARD)
 		return length(data, n);
 	size_t took = hand_over(e, s, data, n);
+	e->received += took;
 	pump_catch_up(e, s);
 	return took;
 }
@@ -139,6 +140,7 @@ void pump_recv(struct engine *e, struct sock *s)
 
 		if (took == 0 && s->recv != RECV_DISCARD)
 			return;
+		e->received += took;
 		tcp_recv_consume(s->tcp, took, e->now);
 		sock_dirty(e, s);
 		if (s->full)

@@ -362,6 +362,8 @@ bool pump_send(struct engine *e, struct sock *s)
 	}
 	option_cork(e, s);
 	e->pumped += moved;
+	if (moved > 0)
+		loop_bytes_sent(e);
 	if (o == DRAINED) {
 		s->drained_in = e->turn;
 		s->flushes = flushes;

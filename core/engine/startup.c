@@ -56,7 +56,8 @@ void engine_init(struct engine *e, const struct settings *settings)
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		list_init(lists[i]);
 	e->linger_at = e->leave_at = NSEC_NEVER;
-	moderation_init(&e->moderation);
+	moderation_init(&e->dgram_moderation, MODERATION_DGRAMS);
+	moderation_init(&e->bulk_moderation, MODERATION_BYTES);
 	e->idle_since = NSEC_NEVER;
 	e->raised_max = settings->mem / RAISED_SHARE;
 	spin_init(&e->spin, settings->busy_poll_us * USEC, cpus());

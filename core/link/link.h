@@ -29,6 +29,7 @@ struct link_info {
 	/* no physical device behind: a received checksum may be the pseudo-header sum only */
 	bool partial_csum_ok;
 	bool is_up; /* IFF_UP, when the link was opened */
+	bool patient; /* what comes in a tenth of a millisecond, at any rate, waits for us */
 	/* One line for the person: why it is not the driver that would be best. "": it is. */
 	char note[LINK_ERROR_LEN];
 };

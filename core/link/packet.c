@@ -65,6 +65,7 @@ enum {
 	GSO_MAX = GSO_FRAME_MAX - ETH_HDR_LEN - IPV4_HDR_LEN - TCP_HDR_MAX,
 	ALIGN = 2, /* in front of a received frame: puts its IP header on a multiple of four */
 	RECEIVE_BUFFER = 64 << 20,
+	PATIENT_BUFFER = 4 << 20,
 	SEND_BUFFER = 8 << 20,
 	FILTER_MAX = 96, /* instructions of a filter; the longer one has about 40 */
 	BATCH = 8,       /* frames per call, as long as they are small */
@@ -518,7 +519,8 @@ static int open_socket(struct packet_link *p, const struct iface *i, const struc
 
 	if (err)
 		return err;
-	room_set(p->fd, SO_RCVBUFFORCE, SO_RCVBUF, RECEIVE_BUFFER);
+	p->link.info.patient =
+		room_set(p->fd, SO_RCVBUFFORCE, SO_RCVBUF, RECEIVE_BUFFER) >= PATIENT_BUFFER;
 	p->send_buffer = room_set(p->fd, SO_SNDBUFFORCE, SO_SNDBUF, SEND_BUFFER);
 	macaddr_format(mac, m);
 	datagrams(apart, sizeof apart, m);

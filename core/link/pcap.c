@@ -392,6 +392,7 @@ static int look_at(struct pcap_link *p, char error[static LINK_ERROR_LEN])
 		.mtu = i.mtu,
 		.gso_max = GSO_MAX,
 		.partial_csum_ok = i.is_virtual,
+		.patient = true,
 		.is_up = i.is_up,
 	};
 	return 0;

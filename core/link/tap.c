@@ -248,6 +248,7 @@ static int open_tap(struct tap_link *t, char error[static LINK_ERROR_LEN])
 		.nic_mac = i.mac,
 		.mtu = i.mtu,
 		.gso_max = GSO_MAX,
+		.patient = true, /* txqueuelen frames */
 		.is_up = i.is_up,
 	};
 	t->dropped = device_drops(t->ifname);

@@ -8,13 +8,15 @@
 
 #include "core/engine/moderation.h"
 
+enum { STREAK = 8 };
+
 static struct moderation m;
 static uint64_t total;
 static nsec now;
 
 static int setup(void **state)
 {
-	moderation_init(&m);
+	moderation_init(&m, MODERATION_DGRAMS);
 	total = 1000;
 	now = 5 * SEC;
 	moderation_holds(&m, total, now);
@@ -36,9 +38,9 @@ static bool after(unsigned n, nsec apart)
 
 static void a_flood_is_held_back_for_a_while(void **state)
 {
-	assert_false(after(MODERATION_STREAK - 1, 3 * USEC));
+	assert_false(after(STREAK - 1, 3 * USEC));
 	assert_true(after(1, 3 * USEC));
-	assert_int_equal(m.until, now + MODERATION_HOLD);
+	assert_int_equal(m.until, now + MODERATION_DGRAMS.hold);
 	now = m.until - 1;
 	assert_true(moderation_holds(&m, total, now));
 	now++;
@@ -48,29 +50,29 @@ static void a_flood_is_held_back_for_a_while(void **state)
 
 static void and_again_when_as_many_come_of_it(void **state)
 {
-	after(MODERATION_STREAK, 3 * USEC);
+	after(STREAK, 3 * USEC);
 	now = m.until;
 	assert_false(moderation_holds(&m, total, now)); /* now they are received: a batch */
-	total += MODERATION_STREAK;
+	total += STREAK;
 	now += 10 * USEC;
 	assert_true(moderation_holds(&m, total, now));
 	now = m.until;
 	assert_false(moderation_holds(&m, total, now));
-	total += MODERATION_STREAK - 1;
+	total += STREAK - 1;
 	now += 10 * USEC;
 	assert_false(moderation_holds(&m, total, now));
 }
 
 static void a_slow_stream_never_is(void **state)
 {
-	assert_false(after(1000, MODERATION_FAST / (MODERATION_STREAK - 1)));
+	assert_false(after(1000, MODERATION_FAST / (STREAK - 1)));
 	assert_false(after(1000, MSEC));
 }
 
 static void a_dialogue_never_is(void **state)
 {
 	for (int i = 0; i < 1000; i++) {
-		assert_false(after(MODERATION_STREAK - 1, USEC));
+		assert_false(after(STREAK - 1, USEC));
 		moderation_sent(&m, total, now);
 	}
 }
@@ -78,11 +80,25 @@ static void a_dialogue_never_is(void **state)
 /* The first of a stream that begins after a pause do not count from before it. */
 static void a_pause_ends_a_streak(void **state)
 {
-	after(MODERATION_STREAK - 1, USEC);
+	after(STREAK - 1, USEC);
 	now += SEC;
 	assert_false(after(1, USEC));
-	assert_false(after(MODERATION_STREAK - 1, USEC));
+	assert_false(after(STREAK - 1, USEC));
 	assert_true(after(1, USEC));
+}
+
+static void bytes_are_held_back_for_half_as_long(void **state)
+{
+	total = 1 << 20;
+	moderation_init(&m, MODERATION_BYTES);
+	moderation_holds(&m, total, now);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_false(moderation_holds(&m, total, now));
+		total += 64 << 10;
+		now += 30 * USEC;
+	}
+	assert_true(moderation_holds(&m, total, now));
+	assert_int_equal(m.until, now + 50 * USEC);
 }
 
 int main(void)
@@ -94,6 +110,7 @@ int main(void)
 		T(a_slow_stream_never_is),
 		T(a_dialogue_never_is),
 		T(a_pause_ends_a_streak),
+		T(bytes_are_held_back_for_half_as_long),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
