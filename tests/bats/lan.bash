@@ -23,6 +23,15 @@ in_server() { ${LAN_EXEC-} ip netns exec server "$@"; }
 # set_sysctl NAMESPACE NAME VALUE: the name with slashes.
 set_sysctl() { ip netns exec "$1" sh -c 'echo "$1" >"/proc/sys/$0"' "$2" "$3"; }
 
+# lan_host NAMESPACE DEVICE ADDRESS. Its kernel controls congestion by CUBIC, whatever the machine has chosen for
+# itself: so do we, unless told, and stacks are compared here.
+lan_host()
+{
+	ip -n "$1" addr add "$3/24" dev "$2"
+	ip -n "$1" link set "$2" up
+	ip -n "$1" route replace "${3%.*}.0/24" dev "$2" proto kernel scope link src "$3" congctl cubic
+}
+
 lan_up()
 {
 	if [ -z "${TEECEE_PRIVATE-}" ]; then
@@ -43,10 +52,8 @@ lan_up()
 		set_sysctl "$ns" net/ipv6/conf/default/disable_ipv6 1
 		ip -n "$ns" link set lo up
 	done
-	ip -n client addr add $LAN_KERNEL/24 dev va
-	ip -n server addr add $LAN_SERVER/24 dev vb
-	ip -n client link set va up
-	ip -n server link set vb up
+	lan_host client va $LAN_KERNEL
+	lan_host server vb $LAN_SERVER
 }
 
 wire_is_gone() { ! kill -0 "$(cat "$LAN_DIR/wire.pid")" 2>/dev/null; }
@@ -64,10 +71,8 @@ lan_wire()
 		ip -n client link del va
 		ip link add va netns client type veth peer name wa netns cable
 		ip link add vb netns server type veth peer name wb netns cable
-		ip -n client addr add $LAN_KERNEL/24 dev va
-		ip -n server addr add $LAN_SERVER/24 dev vb
-		ip -n client link set va up
-		ip -n server link set vb up
+		lan_host client va $LAN_KERNEL
+		lan_host server vb $LAN_SERVER
 		ip -n cable link set wa up
 		ip -n cable link set wb up
 	fi

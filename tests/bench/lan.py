@@ -82,8 +82,10 @@ def tap_sides():
 def tap_up():
     for namespace, device, address in (("client", "t0", TAP_PEER), ("client", "t1", PATCH_PEER),
                                        ("server", "t2", PATCH_KERNEL)):
+        network = address.rsplit(".", 1)[0] + ".0/24"
         for command in (f"tuntap add {device} mode tap", f"address add {address}/24 dev {device}",
-                        f"link set {device} up"):
+                        f"link set {device} up",
+                        f"route replace {network} dev {device} proto kernel scope link src {address} congctl cubic"):
             subprocess.run(["ip", "-n", namespace, *command.split()], check=True)
     start([f"{TOP}/build/tests/bench/patch", "client", "t1", "server", "t2"], "patch")
     start(at_client("iperf3", "-s"), "iperf3-client")
