@@ -43,10 +43,10 @@
 #include <stdint.h>
 
 enum {
-	IPC_LEND_CHUNKS = 128,
+	IPC_LEND_CHUNKS = 256,
 	IPC_LEND_CHUNK_LEN = 64 << 10,
 	IPC_LEND_MIN = 16 << 10, /* bytes that are worth it */
-	IPC_LEND_HEAD_LEN = 4096,
+	IPC_LEND_HEAD_LEN = 8192,
 	IPC_LEND_LEN = IPC_LEND_HEAD_LEN + IPC_LEND_CHUNKS * IPC_LEND_CHUNK_LEN,
 };
 
