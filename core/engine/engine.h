@@ -141,6 +141,7 @@ struct engine {
 	uint64_t received; /* bytes of connections that programs were given */
 	bool dgrams_held, link_held; /* moderation.h */
 	bool apart;                  /* datagrams can be, without the rest */
+	bool coarse;                 /* the loop can only wait in milliseconds */
 	nsec idle_since; /* NSEC_NEVER: busy */
 	nsec linger_at;  /* next look at `lingering` */
 	nsec retry_at;   /* next try for those who wait for an fd */

@@ -86,7 +86,7 @@ static void moderate(struct engine *e)
 
 	if (!e->host)
 		return;
-	link &= host_link(e->host)->info.patient;
+	link &= host_link(e->host)->info.patient && !e->coarse;
 	if (dgrams != e->dgrams_held)
 		e->apart = host_hold_datagrams(e->host, dgrams);
 	link |= dgrams && !e->apart;
@@ -122,7 +122,8 @@ static int sleep_for_events(struct engine *e, struct epoll_event *events, nsec a
 	struct timespec t = {.tv_sec = left / SEC, .tv_nsec = left % SEC};
 	int n = epoll_pwait2(e->epoll, events, EVENTS_PER_TURN, at == NSEC_NEVER ? NULL : &t, NULL);
 
-	if (n < 0 && errno == ENOSYS) /* before Linux 5.11 */
+	e->coarse = n < 0 && errno == ENOSYS; /* before Linux 5.11 */
+	if (e->coarse)
 		n = epoll_wait(e->epoll, events, EVENTS_PER_TURN,
 			at == NSEC_NEVER ? -1 : (int)nsec_min((left + MSEC - 1) / MSEC, 60000));
 	return n;

@@ -20,7 +20,7 @@ bool moderation_holds(struct moderation *m, uint64_t total, nsec now)
 		begin_streak(m, total, now);
 	}
 	if (total - m->counted >= m->kind.streak) {
-		if (now - m->since <= MODERATION_FAST)
+		if (now - m->since <= MODERATION_FAST && total - m->sent_at >= m->kind.after)
 			m->until = now + m->kind.hold;
 		begin_streak(m, total, now);
 	}
@@ -29,5 +29,6 @@ bool moderation_holds(struct moderation *m, uint64_t total, nsec now)
 
 void moderation_sent(struct moderation *m, uint64_t total, nsec now)
 {
+	m->sent_at = total;
 	begin_streak(m, total, now);
 }

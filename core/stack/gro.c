@@ -78,8 +78,10 @@ static bool is_next(const struct stack *s, const struct gro *r, const struct rx_
 
 static void append(struct gro *r, const struct rx_frame *f)
 {
-	size_t len = f->len - r->head_len;
+	size_t len = f->len - r->head_len, size = f->gso_size ? f->gso_size : len;
 
+	/* The peer's segments are not longer for being joined. */
+	r->whole.gso_size = MAX(r->whole.gso_size, (uint16_t)size);
 	r->piece[r->whole.npieces++] = (struct iovec){(void *)(f->data + r->head_len), len};
 	r->whole.len += (uint32_t)len;
 }
@@ -123,7 +125,6 @@ bool gro_begin(struct tcp *t, const struct segment *g, const struct rx_frame *f)
 	r->whole = *g;
 	r->ip = *g->ip;
 	r->whole.ip = &r->ip;
-	/* The peer's segments are not longer for being joined. */
 	if (g->gso_size == 0)
 		r->whole.gso_size = (uint16_t)g->len;
 	r->head_len = (size_t)(g->data - f->data);

@@ -47,9 +47,13 @@ TEST(the_peers_segments_are_not_longer_for_it)
 	struct rig *t = connected();
 
 	rx_burst(t, .len = 100, .stays = 7);
-	rx(t, .len = 100, .stays = 7);
+	rx(t, .len = 500, .stays = 7);
 	assert_int_equal(t->tcp->rcv.mss, 536);
-	expect_delivered(t, 200, 1);
+	expect_delivered(t, 600, 1);
+	rx_burst(t, .len = 100, .stays = 7);
+	rx(t, .len = 700, .stays = 7);
+	assert_int_equal(t->tcp->rcv.mss, 700);
+	expect_delivered(t, 1400, 2);
 	rig_end(t);
 }
 

@@ -101,6 +101,22 @@ static void bytes_are_held_back_for_half_as_long(void **state)
 	assert_int_equal(m.until, now + 50 * USEC);
 }
 
+static void one_long_answer_is_not_held_back(void **state)
+{
+	moderation_init(&m, MODERATION_BYTES);
+	total = 1 << 20;
+	for (unsigned i = 0; i < 100; i++) {
+		moderation_sent(&m, total, now);
+		for (unsigned k = 0; k < 15; k++) {
+			total += 64 << 10;
+			now += 10 * USEC;
+			assert_false(moderation_holds(&m, total, now));
+		}
+	}
+	total += 128 << 10; /* and what follows is bulk */
+	assert_true(moderation_holds(&m, total, now));
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
@@ -111,6 +127,7 @@ int main(void)
 		T(a_dialogue_never_is),
 		T(a_pause_ends_a_streak),
 		T(bytes_are_held_back_for_half_as_long),
+		T(one_long_answer_is_not_held_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
