@@ -7,9 +7,10 @@
  *
  * When a streak of so many has come within FAST, and `after` since a program has sent any, those that follow
  * are held back for a while, and again as long as that many come of it. A program that sends is in a
- * dialogue, whose answers should not wait, be they 256 KiB long (which took 300 instead of 230 us); and a stream
- * of less than 40,000 datagrams or 655 MB a second is left alone. All programs of an engine are counted together: beside
- * a download an answer may wait for one hold, and who talks much keeps the download from being held.
+ * dialogue, whose answers should not wait, be they 256 KiB long (which took 300 instead of 230 us); and a
+ * stream of less than 40,000 datagrams or 655 MB a second is left alone. All programs of an engine are
+ * counted together: beside a download an answer may wait for one hold, and who talks much keeps the download
+ * from being held.
  *
  * Before Linux 5.11 the loop waits in milliseconds. Datagrams are then held for one; bytes, whose ACKs would
  * be, are not.
