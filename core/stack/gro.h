@@ -1,8 +1,8 @@
 /*
  * GENERIC RECEIVE OFFLOAD. Segments of one connection that come right behind each other are taken for one.
  * The kernel does this for what the wire carries, up to 64 KiB; here its super-segments are joined in turn, and
- * what comes without (a NIC that does not, a TAP device). What it saves is not in the stack: the program is woken by
- * each piece that it is handed, and takes the engine's place on the processor.
+ * what comes by a NIC that does not, as far as one call has received it. What it saves is not in the stack:
+ * the program is woken by each piece that it is handed, and takes the engine's place on the processor.
  *
  * A RUN begins with a segment that is in order and says nothing else (gro_begin, called by tcp_input). It is
  * put aside, if its frame's bytes stay valid for a while (rx_frame.stays). A frame continues the run if its

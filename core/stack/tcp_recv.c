@@ -303,31 +303,33 @@ static void learn_segment_size(struct tcp *t, const struct segment *g)
 	t->rcv.mss = (uint16_t)MAX((uint32_t)t->rcv.mss, MIN(size, most));
 }
 
+/* Where its bytes are; `whole` is room for a segment that is no run. */
+static const struct iovec *pieces_of(const struct segment *g, struct iovec *whole)
+{
+	*whole = (struct iovec){(void *)g->data, g->len};
+	return g->pieces ? g->pieces : whole;
+}
+
 static uint32_t deliver(struct tcp *t, const struct segment *g)
 {
 	const struct stack_ops *ops = &t->stack->ops;
-
-	struct iovec whole = {(void *)g->data, g->len};
+	struct iovec whole;
 
 	if (!ops->deliver || !t->owned || t->rcv.ring.len > 0)
 		return 0;
-	return (uint32_t)ops->deliver(
-		t->stack->ctx, t, t->user, g->pieces ? g->pieces : &whole, g->npieces);
+	return (uint32_t)ops->deliver(t->stack->ctx, t, t->user, pieces_of(g, &whole), g->npieces);
 }
 
 /* All of it but its first `skip` bytes, behind what the ring has. */
 static void write_behind(struct ring *r, const struct segment *g, uint32_t skip)
 {
-	if (!g->pieces) {
-		ring_write(r, r->len, g->data + skip, g->len - skip);
-		r->len += g->len - skip;
-		return;
-	}
-	for (unsigned i = 0; i < g->npieces; i++) {
-		uint32_t len = (uint32_t)g->pieces[i].iov_len, before = MIN(skip, len);
+	struct iovec whole;
+	const struct iovec *piece = pieces_of(g, &whole);
 
-		ring_write(
-			r, r->len, (const uint8_t *)g->pieces[i].iov_base + before, len - before);
+	for (unsigned i = 0; i < g->npieces; i++) {
+		uint32_t len = (uint32_t)piece[i].iov_len, before = MIN(skip, len);
+
+		ring_write(r, r->len, (const uint8_t *)piece[i].iov_base + before, len - before);
 		r->len += len - before;
 		skip -= before;
 	}
