@@ -8,7 +8,7 @@
  * SIOCOUTQ has: programs wait for 0. The other numbers change with every segment and are rarely
  * asked for: they may be AGE_MAX old. While bytes are unacknowledged, retransmissions change them
  * without an event: such a slot is written again when a turn finds it that old, but for that alone
- * the engine does not wake up.
+ * the engine does not wake up. Where it does, those that are half as old are written with the oldest.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -294,7 +294,7 @@ void table_flush(struct engine *e)
 	LIST_FOR_EACH (dirty, &e->dirty)
 		refresh(e, LIST_ENTRY(dirty, struct sock, dirty_link));
 	for (unsigned i = 0; i < AGED_PER_TURN && (s = oldest(e)); i++) {
-		if (e->now - s->aging_since < AGE_MAX)
+		if (e->now - s->aging_since < (i == 0 ? AGE_MAX : AGE_MAX / 2))
 			break;
 		table_write(e, s); /* leaves, or goes to the end */
 	}
