@@ -43,6 +43,7 @@
 
 #include "core/base/list.h"
 #include "core/base/time.h"
+#include "core/engine/crowd.h"
 #include "core/engine/moderation.h"
 #include "core/engine/spin.h"
 #include "core/ipc/dgram.h"
@@ -137,6 +138,7 @@ struct engine {
 	nsec wall_at;        /* for which `now` the next was found */
 	int64_t wall_offset; /* CLOCK_REALTIME less `now` */
 	struct spin spin;
+	struct crowd crowd;
 	struct moderation dgram_moderation, bulk_moderation;
 	uint64_t received; /* bytes of connections that programs were given */
 	bool dgrams_held, link_held; /* moderation.h */

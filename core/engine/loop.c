@@ -144,6 +144,13 @@ static int spin_for_events(struct engine *e, struct epoll_event *events, nsec un
 	return n;
 }
 
+static nsec spin_deadline(struct engine *e, nsec began, nsec at)
+{
+	if (spin_asks(&e->spin, began))
+		spin_answer(&e->spin, crowd_is(&e->crowd));
+	return spin_until(&e->spin, began, at);
+}
+
 /* Waits until something happens; e->now is the time after it. The number of events. */
 static int wait_for_events(struct engine *e, struct epoll_event *events)
 {
@@ -152,7 +159,7 @@ static int wait_for_events(struct engine *e, struct epoll_event *events)
 	moderate(e);
 	nsec at = next_deadline(e);
 	bool spins = at != 0 && !e->dgrams_held && !e->link_held;
-	int n = spin_for_events(e, events, spins ? spin_until(&e->spin, began, at) : 0);
+	int n = spin_for_events(e, events, spins ? spin_deadline(e, began, at) : 0);
 
 	if (n == 0) {
 		pump_catch_up_all(e);

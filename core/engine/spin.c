@@ -6,19 +6,37 @@
 /* Longer than one look takes, even with interrupts. */
 #define LOST_THE_CPU (100 * USEC)
 
-enum { PAYS_AFTER = 2 };
+enum { PAYS_AFTER = 2, CROWD_ONE = 256, CROWD_LAST = 8 };
 
 void spin_init(struct spin *s, nsec max, unsigned ncpus)
 {
 	*s = (struct spin){.max = ncpus > 1 ? max : 0, .back_off = BACK_OFF_MIN};
 }
 
+static bool pays(const struct spin *s, nsec now)
+{
+	return s->paid >= PAYS_AFTER && now >= s->quiet_until;
+}
+
+bool spin_asks(struct spin *s, nsec now)
+{
+	if (!pays(s, now) || now - s->asked_at < SPIN_ASKS)
+		return false;
+	s->asked_at = now;
+	return true;
+}
+
+void spin_answer(struct spin *s, bool crowded)
+{
+	s->crowd += (crowded ? CROWD_ONE : 0) / CROWD_LAST - s->crowd / CROWD_LAST;
+}
+
 nsec spin_until(struct spin *s, nsec now, nsec deadline)
 {
+	nsec most = s->crowd > CROWD_ONE / 2 ? nsec_min(s->max, SPIN_CROWDED) : s->max;
+
 	s->last = now;
-	if (s->paid < PAYS_AFTER || now < s->quiet_until)
-		return now;
-	return nsec_min(deadline, now + s->max);
+	return pays(s, now) ? nsec_min(deadline, now + most) : now;
 }
 
 bool spin_goes_on(struct spin *s, nsec now)

@@ -48,7 +48,7 @@ void engine_init(struct engine *e, const struct settings *settings)
 	e->settings = *settings;
 	e->uid = geteuid();
 	e->pid = getpid();
-	e->epoll = e->table_fd = e->corks_fd = -1;
+	e->epoll = e->table_fd = e->corks_fd = e->crowd.fd = -1;
 	e->control.fd = e->data.fd = e->dgrams.fd = e->link.fd = e->signals.fd = -1;
 	struct list *lists[] = {&e->clients, &e->pools, &e->socks, &e->due, &e->dirty, &e->aging,
 		&e->lingering, &e->selfs, &e->starved, &e->unread, &e->blocked,
@@ -246,6 +246,7 @@ static int open_parts(struct engine *e, char error[static IPC_TEXT_LEN])
 	make_secrets(e);
 	e->fd_limit = raise_fd_limit();
 	keep_heap();
+	crowd_open(&e->crowd);
 	prctl(PR_SET_TIMERSLACK, 1UL); /* ns; by default sleeps are 50 us too long */
 	if (catch_signals(e) || loop_open(e))
 		return fail(error, "cannot start");
@@ -306,6 +307,7 @@ void engine_stop(struct engine *e)
 	loop_bury(e);
 	clients_close(e);
 	lend_bury(e);
+	crowd_close(&e->crowd);
 	close_fd(&e->signals.fd);
 	close_fd(&e->epoll);
 }

@@ -115,6 +115,45 @@ static void a_quiet_time_without_loss_is_forgotten(void **state)
 	assert_in_range(quiet_after_a_loss(&s), MSEC, MSEC + 50 * USEC);
 }
 
+/* Asked as often as it wants to be: how far the last spin went. */
+static nsec spin_where(struct spin *s, bool crowded, int waits)
+{
+	nsec until = 0;
+
+	for (int i = 0; i < waits; i++) {
+		wait_of(s, 30 * USEC);
+		if (spin_asks(s, now))
+			spin_answer(s, crowded);
+		until = spin_until(s, now, NSEC_NEVER) - now;
+	}
+	return until;
+}
+
+static void in_a_crowd_it_looks_only_briefly(void **state)
+{
+	struct spin s;
+
+	spin_init(&s, MAX, 2);
+	assert_int_equal(spin_where(&s, false, 1000), MAX);
+	assert_int_equal(spin_where(&s, true, 50), MAX); /* three answers: it may be by chance */
+	assert_int_equal(spin_where(&s, true, 200), SPIN_CROWDED);
+	assert_int_equal(spin_where(&s, false, 200), MAX);
+}
+
+static void it_asks_while_spinning_pays_and_not_at_every_wait(void **state)
+{
+	struct spin s;
+	int asked = 0;
+
+	spin_init(&s, MAX, 2);
+	assert_false(spin_asks(&s, now));
+	for (int i = 0; i < 1000; i++) {
+		wait_of(&s, 10 * USEC);
+		asked += spin_asks(&s, now);
+	}
+	assert_in_range(asked, 19, 20);
+}
+
 int main(void)
 {
 	now = SEC;
@@ -126,6 +165,8 @@ int main(void)
 		cmocka_unit_test(not_with_one_cpu_and_not_when_told),
 		cmocka_unit_test(who_loses_the_cpu_lets_be_longer_each_time),
 		cmocka_unit_test(a_quiet_time_without_loss_is_forgotten),
+		cmocka_unit_test(in_a_crowd_it_looks_only_briefly),
+		cmocka_unit_test(it_asks_while_spinning_pays_and_not_at_every_wait),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
