@@ -41,6 +41,9 @@ enum {
  */
 #define RETRY_INTERVAL (100 * MSEC)
 
+/* A look at the sources that took longer found them silent first. */
+#define LOOKED_LONG (5 * USEC)
+
 int loop_open(struct engine *e)
 {
 	e->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -154,7 +157,7 @@ static nsec spin_deadline(struct engine *e, nsec began, nsec at)
 /* Waits until something happens; e->now is the time after it. The number of events. */
 static int wait_for_events(struct engine *e, struct epoll_event *events)
 {
-	nsec began = e->now = host_clock();
+	nsec last = e->now, began = e->now = host_clock();
 
 	moderate(e);
 	nsec at = next_deadline(e);
@@ -166,6 +169,7 @@ static int wait_for_events(struct engine *e, struct epoll_event *events)
 		n = sleep_for_events(e, events, at, at == 0 ? 0 : nsec_max(at - e->now, 0));
 		e->now = host_clock();
 	}
+	e->frames_since = !e->link_held && e->now - began > LOOKED_LONG ? e->now : last;
 	if (n > 0 && spins)
 		spin_ended(&e->spin, began, e->now);
 	return MAX(n, 0);
@@ -274,7 +278,7 @@ static void look_at_interface(struct engine *e)
 
 static void link_ready(struct engine *e, struct source *src, uint32_t events)
 {
-	int n = host_input(e->host, HOST_INPUT_BUDGET, e->now);
+	int n = host_input(e->host, HOST_INPUT_BUDGET, e->frames_since, e->now);
 
 	if (n < 0)
 		look_at_interface(e);
@@ -363,6 +367,8 @@ void loop_turn(struct engine *e, struct epoll_event *events, int n)
 	if (e->now >= e->linger_at)
 		conn_ask_lingering(e);
 	resolver_turn(e);
+	if (e->host)
+		e->now = host_clock(); /* to receive may have taken long; from here on is sent */
 	run_stack(e);
 	pump_catch_up_late(e);
 	table_flush(e);

@@ -74,6 +74,7 @@ void tcp_info_fill(struct tcp_info *i, const struct tcp_stats *s, nsec now)
 		.tcpi_snd_cwnd = s->snd_mss ? s->cwnd / s->snd_mss : 0,
 		.tcpi_advmss = s->advmss,
 		.tcpi_reordering = s->reordering,
+		.tcpi_rcv_rtt = s->rcv_rtt_us,
 		.tcpi_rcv_space = s->rcv_wnd,
 		.tcpi_total_retrans = s->total_retrans,
 		.tcpi_bytes_acked = s->bytes_acked,

@@ -208,13 +208,14 @@ static void input(struct host *h, struct rx_frame *f, nsec now)
 		capture_note(h->capture, f->data, reason);
 }
 
-int host_input(struct host *h, unsigned budget, nsec now)
+int host_input(struct host *h, unsigned budget, nsec since, nsec now)
 {
 	struct rx_frame f;
 	unsigned n = 0;
 	int got = 0;
 
 	while (n < budget && (got = h->link->ops->recv(h->link, &f, now)) > 0) {
+		f.waited = now - since;
 		input(h, &f, now);
 		n++;
 	}
@@ -271,7 +272,7 @@ void host_poll(struct host *h, nsec now)
 	/* Frames that impairment held back, of both directions. */
 	if (h->link->ops->deadline(h->link) <= now) {
 		h->link->ops->poll(h->link, now);
-		host_input(h, HOST_INPUT_BUDGET, now);
+		host_input(h, HOST_INPUT_BUDGET, now, now);
 	}
 	stack_poll(h->stack, now);
 	follow_claim(h, now);
@@ -331,7 +332,7 @@ int host_turn(struct host *h, nsec limit, nsec *now)
 	if (ppoll(&p, 1, until == NSEC_NEVER ? NULL : &t, NULL) < 0 && errno != EINTR)
 		return -errno;
 	*now = host_clock();
-	int n = host_input(h, HOST_INPUT_BUDGET, *now);
+	int n = host_input(h, HOST_INPUT_BUDGET, *now, *now);
 	host_poll(h, *now);
 	return n < 0 ? n : 0;
 }

@@ -6,7 +6,7 @@
  *	for (;;) {
  *		poll host_fd(h) until host_deadline(h)
  *		now = host_clock();
- *		host_input(h, HOST_INPUT_BUDGET, now);  frames into the stack
+ *		host_input(h, HOST_INPUT_BUDGET, now, now);  frames into the stack
  *		... socket calls on host_stack(h) ...   before READY nothing of theirs is sent
  *		host_poll(h, now);                      timers run, segments leave
  *		... stack_next_event(host_stack(h), …) ...
@@ -97,10 +97,10 @@ void host_close(struct host *h, nsec now);
 int host_fd(const struct host *h);
 
 /*
- * Hands at most `budget` waiting frames to the stack: their number, or -errno (ENETDOWN: the
- * interface went down).
+ * Hands at most `budget` frames, which wait since `since` at the earliest, to the stack: their number, or -errno
+ * (ENETDOWN: the interface went down).
  */
-int host_input(struct host *h, unsigned budget, nsec now);
+int host_input(struct host *h, unsigned budget, nsec since, nsec now);
 
 /*
  * While on, datagrams stay with the link, and host_fd does not tell of them. False: this link cannot

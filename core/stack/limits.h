@@ -107,6 +107,7 @@
 #define TCP_SNDBUF_MAX (4u << 20)       /* largest send ring; Linux's tcp_wmem max */
 #define TCP_RCVBUF_INITIAL (256u << 10) /* the window a new connection may open to before autotuning */
 #define TCP_RCVBUF_MAX (8u << 20)       /* largest receive ring; Linux's tcp_rmem max is 6 MiB, half of it window */
+#define TCP_RCV_ROUND_MIN (100 * USEC)  /* what a window is for on the shortest path: either end may pause */
 #define TCP_MEM_DEFAULT ((size_t)1 << 30)
 #define TCP_RCVBUF_SCARCE (64u << 10)   /* window of those who need none of the memory, when it is used up */
 #define TCP_OFO_RANGES_MAX 256          /* holes remembered per connection */

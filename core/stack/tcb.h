@@ -134,6 +134,9 @@ struct tcp {
 		uint64_t tuned_bytes; /* autotuning: consumed at the start of the round */
 		nsec tuned_at;
 		nsec rtt, rtt_sample; /* as data shows it: the estimate and the last one; 0: none yet */
+		/* The timestamp sent last; one whose echo is awaited, and when it was sent first; 0: none. */
+		uint32_t tsval, echo;
+		nsec echo_since;
 	} rcv;
 	struct ofo *ofo;
 
@@ -234,7 +237,7 @@ struct segment {
 	bool syn, fin;    /* cleared when trimmed away */
 	uint32_t wnd;     /* scaled */
 	uint16_t gso_size;
-	nsec arrival;
+	nsec waited; /* for us, at most */
 };
 
 static inline uint32_t segment_seq_len(const struct segment *g)
@@ -331,6 +334,7 @@ bool tcp_fin_acked(const struct tcp *t);
 /* --- tcp_rtt.c --- */
 void tcp_rtt_sample(struct tcp *t, nsec rtt);
 uint32_t tcp_ts_now(const struct tcp *t, nsec now);
+void tcp_ts_sent(struct tcp *t, uint32_t tsval, nsec now);
 
 /* --- tcp_recovery.c --- */
 struct ack_result {

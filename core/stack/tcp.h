@@ -208,6 +208,7 @@ struct tcp_stats {
 	uint32_t snd_mss, rcv_mss, advmss, pmtu;
 	uint32_t cwnd, ssthresh;                             /* bytes */
 	uint32_t unacked, sacked, lost, retrans, reordering; /* segments */
+	uint32_t rcv_rtt_us; /* as data shows it that answers our ACKs; 0: none yet */
 	uint32_t snd_wnd, rcv_wnd;
 	uint64_t bytes_sent, bytes_acked, bytes_received, bytes_retrans;
 	uint32_t segs_out, segs_in, data_segs_out, data_segs_in, total_retrans, delivered;

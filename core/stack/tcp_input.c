@@ -400,7 +400,7 @@ static bool parse(struct stack *s, struct segment *g, const struct ip_meta *m, c
 	g->syn = g->h.flags & TH_SYN;
 	g->fin = g->h.flags & TH_FIN;
 	g->gso_size = f->gso_size;
-	g->arrival = f->arrival;
+	g->waited = f->waited;
 	return true;
 }
 

@@ -125,6 +125,7 @@ void tcp_get_stats(const struct tcp *t, struct tcp_stats *out)
 	out->advmss = t->rcv.advmss;
 	out->pmtu = t->pmtu;
 	out->snd_wnd = t->snd.wnd;
+	out->rcv_rtt_us = (uint32_t)(t->rcv.rtt / USEC);
 	out->rcv_wnd = (uint32_t)seq_diff(t->rcv.adv, t->rcv.nxt);
 	fill_recovery(t, out);
 }

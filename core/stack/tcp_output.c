@@ -44,6 +44,7 @@ static void init_header(struct tcp *t, struct tcp_hdr *h, const struct outgoing 
 		h->opts |= TO_TIMESTAMP;
 		h->tsval = tcp_ts_now(t, now);
 		h->tsecr = t->ts_recent;
+		tcp_ts_sent(t, h->tsval, now);
 	}
 	if (t->snd.urgent && seq_gt(t->snd.up, o->seq)) {
 		uint32_t distance = t->snd.up.v - o->seq.v;

@@ -98,11 +98,27 @@ uint32_t tcp_receive_window(const struct tcp *t)
 	return MIN(MAX(room & ~(unit - 1), floor), 65535u << t->rcv.wscale);
 }
 
-/* A receiver's round trip: from an ACK of ours to the data that echoes it. */
+/*
+ * A receiver's round trip: from the first segment with a timestamp to the first data that echoes it, which is
+ * exact, though the timestamps count milliseconds. What the data may have waited for us is not the path's.
+ */
+void tcp_ts_sent(struct tcp *t, uint32_t tsval, nsec now)
+{
+	if (tsval != t->rcv.tsval && t->rcv.echo_since == 0) {
+		t->rcv.echo = tsval;
+		t->rcv.echo_since = now;
+	}
+	t->rcv.tsval = tsval;
+}
+
 static void sample_rtt(struct tcp *t, const struct segment *g, nsec now)
 {
-	if (t->use_ts && (g->h.opts & TO_TIMESTAMP) && g->h.tsecr)
-		t->rcv.rtt_sample = nsec_max((int32_t)(tcp_ts_now(t, now) - g->h.tsecr), 0) * MSEC;
+	if (!(g->h.opts & TO_TIMESTAMP) || t->rcv.echo_since == 0 ||
+		(int32_t)(g->h.tsecr - t->rcv.echo) < 0)
+		return;
+	if (g->h.tsecr == t->rcv.echo)
+		t->rcv.rtt_sample = nsec_max(now - g->waited - t->rcv.echo_since, 1 * USEC);
+	t->rcv.echo_since = 0;
 }
 
 /*
@@ -113,22 +129,26 @@ static void learn_rtt(struct tcp *t)
 {
 	if (t->rcv.rtt == 0)
 		t->rcv.rtt = t->srtt;
+	if (t->rcv.rtt_sample == 0)
+		return;
 	nsec more = t->rcv.rtt_sample - t->rcv.rtt;
-	if (t->rcv.rtt_sample)
-		t->rcv.rtt += more > 0 ? more / 16 : more / 4;
+	t->rcv.rtt += more > 0 ? more / 16 : more / 4;
 }
 
-/* Dynamic right-sizing: what the program consumed within a round trip must fit the window twice. */
+/*
+ * Dynamic right-sizing: what the program consumes within a round trip must fit the window twice. More than that
+ * only waits, and where the round trip is short it waits for us, in more memory than the cache has.
+ */
 static void tune_window(struct tcp *t, nsec now)
 {
-	nsec round = nsec_max(t->rcv.rtt ? t->rcv.rtt : t->srtt, 1 * MSEC);
+	nsec elapsed = now - t->rcv.tuned_at;
+	nsec round = nsec_max(t->rcv.rtt, TCP_RCV_ROUND_MIN);
 
-	if (now - t->rcv.tuned_at < round || t->option[TCP_OPT_RCVBUF])
+	if (elapsed < round || t->option[TCP_OPT_RCVBUF])
 		return;
 	uint64_t consumed = t->stats.bytes_received - t->rcv.ring.len - t->rcv.tuned_bytes;
-	if (consumed * 2 > t->rcv.limit)
-		t->rcv.limit = (uint32_t)MIN(
-			MAX(consumed * 2, (uint64_t)t->rcv.limit), (uint64_t)TCP_RCVBUF_MAX);
+	uint64_t limit = 2 * consumed * (uint64_t)round / (uint64_t)elapsed;
+	t->rcv.limit = (uint32_t)MIN(MAX(limit, (uint64_t)t->rcv.limit), (uint64_t)TCP_RCVBUF_MAX);
 	learn_rtt(t);
 	t->rcv.tuned_bytes += consumed;
 	t->rcv.tuned_at = now;

@@ -27,6 +27,7 @@ struct rx_frame {
 	uint16_t gso_size; /* payload bytes per segment of a super-segment the link knows of; 0: unknown or none */
 	uint8_t csum;      /* enum frame_csum */
 	nsec arrival;      /* on the clock of `now` */
+	nsec waited;       /* for us, before it was received, at most */
 };
 
 enum {

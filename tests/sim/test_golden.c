@@ -108,12 +108,16 @@ static void goodput_is_what_it_was(void **state)
 	assert_string_equal(now, then);
 }
 
-static void two_equal_flows_share_a_bottleneck(void **state)
+/*
+ * Who is ahead in the first minute is decided by single drops: Jain's index is 0.83 to 0.99 then, by when the
+ * second begins. After three minutes it is above 0.97 for all of them.
+ */
+static void share_a_bottleneck(nsec start)
 {
 	struct bulk b = {.nflows = 2,
-		.flow = {{0}, {.start = 100 * MSEC}},
+		.flow = {{0}, {.start = start}},
 		.warmup = 1 * SEC,
-		.duration = 60 * SEC};
+		.duration = 180 * SEC};
 	struct sim s;
 
 	sim_init(&s, 1, 65536);
@@ -124,6 +128,12 @@ static void two_equal_flows_share_a_bottleneck(void **state)
 	sim_free(&s);
 	assert_true(bulk_fairness(&b) >= 0.95);
 	assert_true(bulk_goodput(&b, 0) + bulk_goodput(&b, 1) >= 45e6);
+}
+
+static void two_equal_flows_share_a_bottleneck(void **state)
+{
+	share_a_bottleneck(100 * MSEC);
+	share_a_bottleneck(300 * MSEC);
 }
 
 int main(void)

@@ -144,6 +144,7 @@ static void rx_frame(struct rig *t, uint16_t type, const void *payload, size_t l
 	if (g) {
 		f.gso_size = g->gso_size;
 		f.stays = g->stays;
+		f.waited = g->waited;
 	}
 	eth_emit(frame, &(struct eth_hdr){our_mac, peer_mac, type});
 	memcpy(frame + ETH_HDR_LEN, payload, len);

@@ -81,6 +81,7 @@ struct seg {
 	uint8_t host;    /* 10.0.0.N; not said: 9 */
 	bool bad_csum, partial_csum;
 	uint8_t stays; /* of its frame; then it is freed */
+	nsec waited;   /* for us */
 };
 
 #define SACKS(x) ((x) + 1)
@@ -163,6 +164,7 @@ const struct sent *expect_tx_at(struct rig *t, const struct seg *want, const cha
 #define expect_silence(t) expect_silence_at(t, __FILE__, __LINE__)
 void expect_silence_at(struct rig *t, const char *file, int line);
 void forget_tx(struct rig *t);
+void clear_tx(struct rig *t); /* and there is room for RIG_TX_MAX more */
 
 /* Nothing until just before `d` has passed, then something. */
 #define expect_tx_after(t, d, ...)                                                                 \

@@ -104,6 +104,13 @@ void forget_tx(struct rig *t)
 	t->seen = t->ntx;
 }
 
+void clear_tx(struct rig *t)
+{
+	while (t->ntx > 0)
+		free(t->tx[--t->ntx].data);
+	t->seen = 0;
+}
+
 struct tcp *rig_conn(struct rig *t)
 {
 	struct endpoint local = us(OUR_PORT), remote = peer(9, PEER_PORT);

@@ -597,7 +597,7 @@ TEST(acknowledged_data_is_delivered_before_a_reset_however_slow_the_program)
 	fill(out, BIG);
 	for (int i = 0; i < 50; i++) {
 		sent += peer_write(r, t, out + sent, BIG - sent);
-		engine_turns(r, 50 * MSEC);
+		engine_turns(r, 100 * USEC);
 	}
 	acked = sent - tcp_send_queued(t);
 	assert_true(acked > 500000);

@@ -306,6 +306,52 @@ TEST(the_buffer_grows_though_the_handshake_was_too_quick)
 	rig_end(t);
 }
 
+/* The peer sends five times per round trip, for `time`, and echoes what has reached it. */
+static void stream(struct rig *t, nsec rtt, nsec waited, uint32_t len, nsec time)
+{
+	for (nsec end = t->now + time; t->now < end;) {
+		rx(t, .len = len, .gso_size = 1000, .ts = true, .tsval = t->peer_tsval,
+			.tsecr = tcp_ts_now(t->tcp, t->now - rtt), .waited = waited);
+		app_recv(t, 1 << 20);
+		clear_tx(t);
+		advance(t, rtt / 5);
+	}
+}
+
+TEST(a_receiver_measures_round_trips_exactly)
+{
+	static const nsec rtt[] = {50 * USEC, 300 * USEC, 900 * USEC, 3 * MSEC, 50 * MSEC};
+
+	for (size_t i = 0; i < ARRAY_LEN(rtt); i++) {
+		struct rig *t = rig_in_state(TCPS_ESTABLISHED, .wscale = SCALE(7), .ts = true);
+
+		stream(t, rtt[i], 0, 3000, 100 * nsec_max(rtt[i], MSEC));
+		assert_in_range(t->tcp->rcv.rtt, rtt[i] * 99 / 100, rtt[i] * 101 / 100);
+		rig_end(t);
+	}
+}
+
+TEST(what_waits_for_us_is_not_the_paths_round_trip)
+{
+	struct rig *t = rig_in_state(TCPS_ESTABLISHED, .wscale = SCALE(7), .ts = true);
+
+	stream(t, 700 * USEC, 500 * USEC, 3000, 100 * MSEC);
+	assert_in_range(t->tcp->rcv.rtt, 198 * USEC, 202 * USEC);
+	rig_end(t);
+}
+
+TEST(on_the_shortest_path_the_buffer_is_for_a_tenth_of_a_millisecond)
+{
+	struct rig *t = rig_in_state(TCPS_ESTABLISHED, .wscale = SCALE(7), .ts = true);
+
+	stream(t, 20 * USEC, 0, 20, 50 * MSEC);
+	stream(t, 20 * USEC, 0, 4000, 50 * MSEC); /* 1 GB/s: 100 kB, which fit twice */
+	assert_int_equal(t->tcp->rcv.limit, TCP_RCVBUF_INITIAL);
+	stream(t, 20 * USEC, 0, 16000, 50 * MSEC); /* 4 GB/s */
+	assert_in_range(t->tcp->rcv.limit, 2 * 400000, 2 * 410000);
+	rig_end(t);
+}
+
 TEST(a_buffer_set_by_the_program_does_not_grow)
 {
 	struct rig *t = rig_in_state(
@@ -429,6 +475,9 @@ int main(void)
 		cmocka_unit_test(whoever_keeps_up_has_a_window_when_memory_is_used_up),
 		cmocka_unit_test(the_buffer_grows_with_what_a_fast_reader_takes),
 		cmocka_unit_test(the_buffer_grows_though_the_handshake_was_too_quick),
+		cmocka_unit_test(a_receiver_measures_round_trips_exactly),
+		cmocka_unit_test(what_waits_for_us_is_not_the_paths_round_trip),
+		cmocka_unit_test(on_the_shortest_path_the_buffer_is_for_a_tenth_of_a_millisecond),
 		cmocka_unit_test(a_buffer_of_1_GiB_is_a_window_of_nearly_that),
 		cmocka_unit_test(a_buffer_set_by_the_program_does_not_grow),
 		cmocka_unit_test(no_more_is_sent_than_the_window_allows),
