@@ -10,6 +10,10 @@
  * ACKs: more than a full segment at once, a hole or its filling at once, the first ones of a
  * connection at once; else within TCP_DELACK_MAX. One ACK answers all that arrived before a poll. A
  * program that answers within the delay is in a dialogue: its data carries the ACKs.
+ *
+ * The window is twice what the program takes in a round trip. More than that only waits; and where the round trip
+ * is short it waits for us, in more memory than the cache has, and must not count as the path's length, or the
+ * window would grow with its own queue.
  */
 #include <stdlib.h>
 #include <string.h>
