@@ -41,7 +41,7 @@ enum {
  */
 #define RETRY_INTERVAL (100 * MSEC)
 
-/* A look at the sources that took longer found them silent first. */
+/* A sleep that took longer found the sources silent. */
 #define LOOKED_LONG (5 * USEC)
 
 int loop_open(struct engine *e)
@@ -141,6 +141,8 @@ static int spin_for_events(struct engine *e, struct epoll_event *events, nsec un
 		sched_yield(); /* to a program that could run here instead */
 		n = epoll_wait(e->epoll, events, EVENTS_PER_TURN, 0);
 		e->now = host_clock();
+		if (n == 0)
+			e->frames_since = e->now;
 		if (n == 0 && !spin_goes_on(&e->spin, e->now))
 			break;
 	}
@@ -159,6 +161,8 @@ static int wait_for_events(struct engine *e, struct epoll_event *events)
 {
 	nsec last = e->now, began = e->now = host_clock();
 
+	if (!e->frames_left)
+		e->frames_since = last;
 	moderate(e);
 	nsec at = next_deadline(e);
 	bool spins = at != 0 && !e->dgrams_held && !e->link_held;
@@ -166,10 +170,12 @@ static int wait_for_events(struct engine *e, struct epoll_event *events)
 
 	if (n == 0) {
 		pump_catch_up_all(e);
+		nsec slept = host_clock();
 		n = sleep_for_events(e, events, at, at == 0 ? 0 : nsec_max(at - e->now, 0));
 		e->now = host_clock();
+		if (!e->link_held && e->now - slept > LOOKED_LONG)
+			e->frames_since = e->now;
 	}
-	e->frames_since = !e->link_held && e->now - began > LOOKED_LONG ? e->now : last;
 	if (n > 0 && spins)
 		spin_ended(&e->spin, began, e->now);
 	return MAX(n, 0);
@@ -284,6 +290,7 @@ static void link_ready(struct engine *e, struct source *src, uint32_t events)
 		look_at_interface(e);
 	else
 		e->link_down = false;
+	e->frames_left = n == HOST_INPUT_BUDGET;
 	loop_run_events(e);
 }
 

@@ -39,6 +39,8 @@ static void note_arrival(struct tcp *t, nsec now)
 {
 	nsec pause = now - t->stats.last_data_recv;
 
+	if (pause > t->rto)
+		t->rcv.echo_since = 0; /* the peer had nothing to say: that is not the path's */
 	if (t->stats.bytes_received == 0 || pause > t->rto)
 		t->quickacks = MAX(t->quickacks, (uint8_t)TCP_QUICKACK_SEGS);
 	t->stats.last_data_recv = now;
@@ -127,31 +129,33 @@ static void sample_rtt(struct tcp *t, const struct segment *g, nsec now)
 
 /*
  * Who only receives has measured no round trip but the handshake's, and that one may have overtaken the others. So one
- * sample per round is taken in; a larger one slowly: what waits in queues now is not to be filled with twice as much.
+ * sample per round is taken in; a larger one slowly: what waits in queues now is not to be filled with twice as much,
+ * and a much larger one may be the peer's time to think.
  */
 static void learn_rtt(struct tcp *t)
 {
-	if (t->rcv.rtt == 0)
-		t->rcv.rtt = t->srtt;
-	if (t->rcv.rtt_sample == 0)
-		return;
 	nsec more = t->rcv.rtt_sample - t->rcv.rtt;
-	t->rcv.rtt += more > 0 ? more / 16 : more / 4;
+
+	if (t->rcv.rtt == 0 || !t->use_ts)
+		t->rcv.rtt = t->rcv.rtt_sample ? t->rcv.rtt_sample : t->srtt;
+	else if (t->rcv.rtt_sample)
+		t->rcv.rtt += more > 0 ? nsec_min(more, 4 * t->rcv.rtt) / 16 : more / 4;
+	t->rcv.rtt_sample = 0;
 }
 
 /*
- * Dynamic right-sizing: what the program consumes within a round trip must fit the window twice. More than that
- * only waits, and where the round trip is short it waits for us, in more memory than the cache has.
+ * Dynamic right-sizing: what the program consumes within a round trip must fit the window twice. As long as nobody
+ * knows how long that is, what it has consumed since the last look.
  */
 static void tune_window(struct tcp *t, nsec now)
 {
 	nsec elapsed = now - t->rcv.tuned_at;
-	nsec round = nsec_max(t->rcv.rtt, TCP_RCV_ROUND_MIN);
+	nsec round = t->rcv.rtt ? nsec_max(t->rcv.rtt, TCP_RCV_ROUND_MIN) : nsec_max(elapsed, 1 * MSEC);
 
 	if (elapsed < round || t->option[TCP_OPT_RCVBUF])
 		return;
 	uint64_t consumed = t->stats.bytes_received - t->rcv.ring.len - t->rcv.tuned_bytes;
-	uint64_t limit = 2 * consumed * (uint64_t)round / (uint64_t)elapsed;
+	uint64_t limit = 2 * consumed * (uint64_t)(round / USEC) / (uint64_t)(elapsed / USEC);
 	t->rcv.limit = (uint32_t)MIN(MAX(limit, (uint64_t)t->rcv.limit), (uint64_t)TCP_RCVBUF_MAX);
 	learn_rtt(t);
 	t->rcv.tuned_bytes += consumed;
