@@ -120,6 +120,9 @@ engine_pid()
 
 no_engine() { ! engine_pid >/dev/null; }
 
+# One that dies has lost its name in /proc a moment before it gives up the name of its address.
+no_address() { ! ip netns exec client grep -q '@teecee-address/' /proc/net/unix; }
+
 # Ends every engine of the client namespace at once, as a crash would.
 kill_engines()
 {
@@ -128,6 +131,7 @@ kill_engines()
 		case $(readlink "/proc/$pid/exe") in */teecee-engine*) kill -KILL "$pid" || true ;; esac
 	done
 	wait_for 5 no_engine
+	wait_for 5 no_address
 }
 
 # with_teecee COMMAND…: in the client namespace, from $LAN_FAKE unless TEECEE_IP says otherwise.
