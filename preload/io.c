@@ -35,6 +35,7 @@
 #include "preload/hint.h"
 #include "preload/identity.h"
 #include "preload/instance.h"
+#include "preload/lend.h"
 #include "preload/real.h"
 #include "preload/request.h"
 #include "preload/sock.h"
@@ -138,6 +139,10 @@ static bool before_send_ours(int fd, struct hint h, int flags)
 		return true;
 	if (h.lowered)
 		raise_buffer(fd, h, slot);
+	const struct ipc_table *t = instance_table(h.table);
+	ipc_cork_word *word = t ? ipc_table_cork(t, slot) : NULL;
+	if (word && (ipc_cork_get(word, h.cookie) & IPC_CORK_LOW))
+		lend_raise(fd, &h, word);
 	int error = error_of(slot);
 	if (error && is_live(slot) && engine_lives(&h) && hint_holds(fd, &h)) {
 		refuse_write(fd, h, error, flags);

@@ -3,19 +3,25 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/sockios.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/single_threaded.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "core/base/bytes.h"
 #include "preload/hint.h"
 #include "preload/instance.h"
 #include "preload/lock.h"
 #include "preload/real.h"
+#include "preload/request.h"
 #include "preload/usermem.h"
 
 enum {
@@ -111,77 +117,192 @@ size_t lend_unsent(uint64_t cookie)
 
 /* A socket, and whom its chunks come from. */
 struct lender {
-	int fd;
+	int fd, flags; /* of send(2) */
 	uint64_t cookie;
 	struct ipc_lend *pool;
 	ipc_cork_word *word;
 };
 
-/* At once or not at all. */
-static bool send_counted(
+/*
+ * A token in another socket would be garbage there, and bytes lost here. Where another thread may put
+ * another socket under this number, it is sent by a number that nobody else knows; under the lock, so
+ * that no fork copies it. Negative: there is none.
+ */
+static int own_number(const struct lender *l, sigset_t *saved)
+{
+	if (__libc_single_threaded)
+		return l->fd;
+	lock_take(saved);
+	int fd = raw_fcntl(l->fd, F_DUPFD_CLOEXEC, FD_HIGH);
+	if (fd < 0)
+		lock_give(saved);
+	return fd;
+}
+
+static void give_number(const struct lender *l, int fd, const sigset_t *saved)
+{
+	if (fd == l->fd)
+		return;
+	raw_close(fd);
+	lock_give(saved);
+}
+
+/* 0, or -errno and nothing is sent. */
+static int send_counted(
 	const struct lender *l, int fd, const struct ipc_lend_token *token, unsigned n)
 {
 	const size_t len = n * sizeof(*token);
 
 	if (raw_cookie(fd) != l->cookie || !ipc_cork_lend(l->word, l->cookie, n))
-		return false;
-	if (raw_send(fd, token, len) == (ssize_t)len)
-		return true;
+		return -EBADF;
+	ssize_t r = raw_send(fd, token, len);
+	if (r == (ssize_t)len)
+		return 0;
 	ipc_cork_unlend(l->word, l->cookie, n);
-	return false;
+	return r < 0 ? (int)r : -EPROTO;
 }
 
-/*
- * A token in another socket would be garbage there, and bytes lost here. Where another thread may put
- * another socket under this number, it is sent by a number that nobody else knows; under the lock, so
- * that no fork copies it.
- */
-static bool send_tokens(const struct lender *l, const struct ipc_lend_token *token, unsigned n)
+static int send_tokens(const struct lender *l, const struct ipc_lend_token *token, unsigned n)
 {
 	sigset_t saved;
-	bool sent = false;
+	int fd = own_number(l, &saved);
 
-	if (__libc_single_threaded)
-		return send_counted(l, l->fd, token, n);
-	lock_take(&saved);
-	int fd = raw_fcntl(l->fd, F_DUPFD_CLOEXEC, FD_HIGH);
-	if (fd >= 0) {
-		sent = send_counted(l, fd, token, n);
-		raw_close(fd);
-	}
-	lock_give(&saved);
-	return sent;
+	if (fd < 0)
+		return fd;
+	int r = send_counted(l, fd, token, n);
+	give_number(l, fd, &saved);
+	return r;
 }
 
-/* As much of it as there are chunks for: so many bytes. */
-static size_t lend(const struct lender *l, const char *data, size_t n)
+/* As much as one message's chunks take, added to *done: 0, or -errno; -ENOBUFS: there are no chunks. */
+static int lend_some(const struct lender *l, const char *data, size_t n, size_t *done)
 {
 	struct ipc_lend_token token[TOKENS_MAX];
 	unsigned ntokens = 0;
-	size_t done = 0;
+	size_t taken = 0;
+	int r = -ENOBUFS;
 
-	while (ntokens < TOKENS_MAX && n - done >= IPC_LEND_MIN) {
-		size_t left = n - done;
+	while (ntokens < TOKENS_MAX && n - taken >= IPC_LEND_MIN) {
+		size_t left = n - taken;
 		size_t chunks = (left + IPC_LEND_CHUNK_LEN - 1) / IPC_LEND_CHUNK_LEN;
 		size_t len = (left + chunks - 1) / chunks; /* so that the last is not a small one */
 		ipc_lend_place place;
 
 		if (!ipc_lend_take(l->pool, &place))
 			break;
-		if (user_read(ipc_lend_data(l->pool, place), data + done, len) < 0) {
+		r = user_read(ipc_lend_data(l->pool, place), data + taken, len);
+		if (r < 0) {
 			ipc_lend_give_back(l->pool, place);
 			break;
 		}
-		if (!ipc_lend_ready(l->pool, place, l->cookie, len, &token[ntokens]))
+		if (!ipc_lend_ready(l->pool, place, l->cookie, len, &token[ntokens])) {
+			r = -ENOBUFS;
 			break;
+		}
 		ntokens++;
-		done += len;
+		taken += len;
 	}
-	if (ntokens > 0 && send_tokens(l, token, ntokens))
-		return done;
-	for (unsigned i = 0; i < ntokens; i++)
+	if (ntokens > 0)
+		r = send_tokens(l, token, ntokens);
+	for (unsigned i = 0; r < 0 && i < ntokens; i++)
 		ipc_lend_give_back(l->pool, token[i].place);
-	return 0;
+	*done += r == 0 ? taken : 0;
+	return r;
+}
+
+static void make_room(const struct lender *l, int fd)
+{
+	request_raise(fd);
+	ipc_cork_put(l->word, l->cookie, IPC_CORK_LOW, false);
+}
+
+void lend_raise(int fd, const struct hint *h, ipc_cork_word *word)
+{
+	struct lender l = {.fd = fd, .cookie = h->cookie, .word = word};
+	int saved_errno = errno;
+	sigset_t saved;
+
+	if (atomic_load(&sandboxed))
+		return;
+	int number = own_number(&l, &saved);
+	if (number >= 0) {
+		if (raw_cookie(number) == l.cookie)
+			make_room(&l, number);
+		give_number(&l, number, &saved);
+	}
+	errno = saved_errno;
+}
+
+/*
+ * Makes the real socket full with what it has: whether it is. The engine sees LOW before it has taken
+ * the last token, and who finds the socket full is woken up by what is taken from then on.
+ */
+static bool fill_up(const struct lender *l)
+{
+	sigset_t saved;
+	int queued = 0, fd = own_number(l, &saved);
+	bool full = false;
+
+	if (fd < 0)
+		return false;
+	if (raw_cookie(fd) == l->cookie &&
+		raw_result(syscall(SYS_ioctl, fd, SIOCOUTQ, &queued)) == 0) {
+		struct pollfd p = {.fd = fd, .events = POLLOUT};
+
+		request_fill(fd, queued);
+		ipc_cork_put(l->word, l->cookie, IPC_CORK_LOW, true);
+		full = raw_poll(&p, 0) == 0 && ipc_cork_lent(l->word) > 0;
+		if (!full)
+			make_room(l, fd);
+	}
+	give_number(l, fd, &saved);
+	return full;
+}
+
+/*
+ * Enough of the socket's is on the way: 0, and there is room for more, or there was for the first byte,
+ * which the program's own call would have waited with; -EAGAIN, -EINTR or -ECONNRESET, which the program is to
+ * be told; others: it goes another way. (For SIGIO the kernel has to have said EAGAIN itself.)
+ */
+static int wait_for_room(const struct lender *l, const char *data, size_t *done)
+{
+	int how = raw_fcntl(l->fd, F_GETFL, 0);
+	bool waits = !(l->flags & MSG_DONTWAIT) && !(how & O_NONBLOCK);
+
+	if ((waits && !__libc_single_threaded) || (how & O_ASYNC))
+		return -ENOBUFS;
+	if (!waits && *done > 0)
+		return -EAGAIN;
+	if (!fill_up(l))
+		return 0;
+	if (!waits)
+		return -EAGAIN;
+	int r = raw_result(syscall(SYS_sendto, l->fd, data, 1, l->flags | MSG_NOSIGNAL, NULL, 0));
+	if (r == 1)
+		++*done;
+	if (raw_cookie(l->fd) == l->cookie) /* a signal's handler may have closed it */
+		make_room(l, l->fd);
+	return r < 0 ? r : 0;
+}
+
+/* As much of it as can be lent, added to *done: 0, or as wait_for_room. */
+static int lend(const struct lender *l, const char *data, size_t n, size_t *done)
+{
+	bool again = false; /* there should be room, but for chunks that others have */
+	int r = 0;
+
+	while (r == 0 && n - *done >= IPC_LEND_MIN) {
+		size_t before = *done;
+		unsigned ahead = ipc_cork_lent(l->word);
+
+		r = ahead < IPC_LEND_AHEAD ? lend_some(l, data + *done, n - *done, done) : -ENOBUFS;
+		if (r == -EAGAIN) /* full of bytes: the kernel says what that means */
+			return -ENOBUFS;
+		if (r == -ENOBUFS && ahead > 0 && !again)
+			r = wait_for_room(l, data + *done, done);
+		again = *done == before;
+	}
+	return r;
 }
 
 /* It wants to know how much is on its way. */
@@ -192,7 +313,7 @@ static bool has_set_sndbuf(const struct ipc_slot *slot)
 	return __atomic_load_n(size, __ATOMIC_RELAXED) != ipc_option_info[IPC_OPT_SNDBUF].initial;
 }
 
-static bool is_lender(struct lender *l, int fd, const struct pool *p)
+static bool is_lender(struct lender *l, int fd, int flags, const struct pool *p)
 {
 	struct hint h = hint_get(fd);
 	char id[IPC_INSTANCE_LEN];
@@ -203,39 +324,44 @@ static bool is_lender(struct lender *l, int fd, const struct pool *p)
 	const struct ipc_slot *slot = t ? ipc_table_find(t, h.cookie) : NULL;
 	if (!slot || has_set_sndbuf(slot) || !hint_holds(fd, &h))
 		return false;
-	*l = (struct lender){fd, h.cookie, p->shared, ipc_table_cork(t, slot)};
+	*l = (struct lender){fd, flags, h.cookie, p->shared, ipc_table_cork(t, slot)};
 	return true;
 }
 
-static size_t lend_from_pool(int fd, const void *data, size_t n)
+static int lend_from_pool(int fd, const void *data, size_t n, int flags, size_t *done)
 {
 	struct pool *p = pool_hold();
 	struct lender l;
-	size_t done = 0;
 
 	if (!p)
-		return 0;
-	if (is_lender(&l, fd, p))
-		done = lend(&l, data, n);
+		return -ENOBUFS;
+	int r = is_lender(&l, fd, flags, p) ? lend(&l, data, n, done) : -ENOBUFS;
 	pool_release(p);
-	return done;
+	return r;
 }
 
 /*
- * Lending does not wait, so the rest is one call like the program's own: a signal that comes while it
- * waits ends it, and one that came before has come before the program's call.
+ * What is lent does not wait, or as the program's own call would; the rest is one call like it: a
+ * signal that comes while it waits ends it, and one that came before has come before the program's call.
  */
 bool lend_send(int fd, const void *data, size_t n, int flags, ssize_t *result)
 {
 	int saved_errno = errno;
+	size_t done = 0;
 
 	if (n < IPC_LEND_MIN || n > INT_MAX || (flags & MSG_OOB) || atomic_load(&sandboxed) ||
 		!atomic_load(&current))
 		return false;
 	pthread_testcancel();
-	size_t done = lend_from_pool(fd, data, n);
+	int r = lend_from_pool(fd, data, n, flags, &done);
+	bool over = r == -EAGAIN || r == -EINTR;
 	*result = (ssize_t)done;
-	if (done > 0 && done < n) {
+	if ((over && done == 0) || r == -ECONNRESET) { /* which the kernel tells but once */
+		*result = -1;
+		errno = -r;
+		return true;
+	}
+	if (done > 0 && done < n && !over) {
 		/* A part is written: what happens now is told by the next call. */
 		ssize_t rest =
 			real.send(fd, (const char *)data + done, n - done, flags | MSG_NOSIGNAL);

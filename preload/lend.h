@@ -14,8 +14,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "core/ipc/cork.h"
 #include "core/ipc/lend.h"
 #include "core/ipc/proto.h"
+#include "preload/hint.h"
 
 /* The pool that came with a WELCOME, or NULL; the fd stays the caller's. And one that is not used. */
 struct ipc_lend *lend_map(int fd);
@@ -35,6 +37,9 @@ void lend_no_more(void);
  * gets, errno kept; false: the call is to be made as it is.
  */
 bool lend_send(int fd, const void *data, size_t n, int flags, ssize_t *result);
+
+/* The real socket of the hint, whose word says LOW, gets its SO_SNDBUF back; errno is kept. */
+void lend_raise(int fd, const struct hint *h, ipc_cork_word *word);
 
 /* Bytes of a socket that are on their way to the engine in such memory. */
 size_t lend_unsent(uint64_t cookie);

@@ -24,6 +24,13 @@ void request_lower(int fd)
 	raw_setsockopt(fd, SO_SNDBUF, &least, sizeof least);
 }
 
+void request_fill(int fd, int queued)
+{
+	int size = queued / 2; /* the kernel doubles it */
+
+	raw_setsockopt(fd, SO_SNDBUF, &size, sizeof size);
+}
+
 void request_raise(int fd)
 {
 	int size = SNDBUF;

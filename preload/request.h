@@ -24,4 +24,7 @@ int request_reply(const struct shim_sock *s);
 void request_lower(int fd);
 void request_raise(int fd);
 
+/* It is full with the `queued` bytes of SIOCOUTQ, at 4608 or more; and not any more with a quarter of them. */
+void request_fill(int fd, int queued);
+
 #endif

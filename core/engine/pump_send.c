@@ -89,12 +89,20 @@ static void put_off(struct engine *e, struct sock *s)
 	list_append(&e->unread, &s->unread_link);
 }
 
+/* The residual byte stays, unless it may be one of many, for which the program's buffer is too small now. */
+static uint32_t residual(const struct engine *e, const struct sock *s)
+{
+	const ipc_cork_word *word = lend_word(e, s);
+
+	return !s->token && word && (ipc_cork_get(word, s->cookie) & IPC_CORK_LOW) ? 0 : 1;
+}
+
 void pump_catch_up(struct engine *e, struct sock *s)
 {
 	if (list_empty(&s->unread_link))
 		return;
 	list_remove(&s->unread_link);
-	drop(e, s, s->held - 1);
+	drop(e, s, s->held - residual(e, s));
 }
 
 void pump_catch_up_all(struct engine *e)
@@ -148,6 +156,7 @@ static size_t copy_in(struct engine *e, struct sock *s, const uint8_t *from, siz
 		done += some;
 	}
 	tcp_send_commit(s->tcp, done, e->now);
+	s->token &= done == 0;
 	return done;
 }
 
@@ -160,6 +169,7 @@ static size_t take_piece(struct engine *e, struct sock *s, const uint8_t *from, 
 		return copy_in(e, s, from, bytes > 0 ? bytes : len);
 	switch (lend_take(e, s, from)) {
 	case LEND_TAKEN:
+		s->token = true;
 		return sizeof(struct ipc_lend_token);
 	case LEND_WRONG:
 		e->counters.bad_requests++;
@@ -221,6 +231,7 @@ static enum outcome take_small(struct engine *e, struct sock *s)
 	table_note_unsent(s);
 	tcp_send_commit(s->tcp, (size_t)got - s->held, e->now);
 	s->held = (uint32_t)got;
+	s->token = false;
 	if (s->held > 1)
 		put_off(e, s);
 	s->bulk = (size_t)got == want;
@@ -245,6 +256,7 @@ static enum outcome take_urgent(struct engine *e, struct sock *s)
 		return DRAINED;
 	tcp_send_commit(s->tcp, 1, e->now);
 	tcp_send_urgent(s->tcp);
+	s->token = false;
 	s->held = 1;
 	s->urgent = false;
 	return MORE;
@@ -279,6 +291,7 @@ static enum outcome take_bulk(struct engine *e, struct sock *s)
 		return FULL;
 	want = s->held + (space >= fresh ? fresh - 1 : space);
 	table_note_unsent(s);
+	s->token = false;
 	got = want ? receive(e, s, room, n, want, 0) : 0;
 	if (got < 0)
 		return DRAINED;
@@ -331,9 +344,9 @@ static void throw_away(struct engine *e, struct sock *s)
 	int queued = 0;
 
 	list_remove(&s->unread_link);
-	while (ioctl(s->src.fd, FIONREAD, &queued) == 0 && queued > 1) {
+	while (ioctl(s->src.fd, FIONREAD, &queued) == 0 && queued > (int)residual(e, s)) {
 		s->held = (uint32_t)queued;
-		drop(e, s, (size_t)queued - 1);
+		drop(e, s, (size_t)queued - residual(e, s));
 		if (s->held == (uint32_t)queued)
 			break;
 	}
@@ -360,6 +373,8 @@ bool pump_send(struct engine *e, struct sock *s)
 		o = take(e, s);
 		moved += tcp_send_queued(s->tcp) - before;
 	}
+	if (s->held == 1 && !residual(e, s))
+		drop(e, s, 1);
 	option_cork(e, s);
 	e->pumped += moved;
 	if (moved > 0)

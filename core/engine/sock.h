@@ -97,6 +97,7 @@ struct sock {
 	bool out_armed;
 	uint32_t raised; /* bytes of our end's SO_SNDBUF, raised because it was full; 0: never */
 	bool bulk;    /* the last read was a big one */
+	bool token;   /* the residual byte is one of a token */
 	bool urgent;  /* an urgent byte is, or was, in the queue: EPOLLPRI */
 	bool sent;    /* our FIN was acknowledged */
 	bool over;    /* TCP_EV_CLOSED */

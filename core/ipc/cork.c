@@ -8,7 +8,7 @@ enum {
 	BITS = 8,     /* below the number of loans, */
 	LENT_LEN = 8, /* of this size; */
 	TAG = 32,     /* the flushes are between it and the tag */
-	LENT_MAX = 24,
+	LENT_MAX = 128,
 	PATIENCE = 8,         /* a client that keeps changing its word is not waited for */
 	LONG_PATIENCE = 1000, /* but a loan too many counted is a detour for all that follows */
 };

@@ -16,6 +16,8 @@
  *	WRITTEN       the program has written without a cork, since the engine last began to read
  *	READING       it had, and the engine has begun to read and not looked yet
  *	USED          it has had a cork once: only then the engine takes the trouble of WRITTEN
+ *	LOW           the program's SO_SNDBUF is small until enough of what is lent has been taken
+ *	              (core/ipc/lend.h): bytes that are read then are consumed whole, without a residual one
  *
  * WHO NEEDS A MESSAGE. A cork that is taken off sends what it held. If the engine has seen it (HELD)
  * it must be told; otherwise it will read the bytes and the word later, and finds no cork. One word,
@@ -51,6 +53,7 @@ enum ipc_cork {
 	IPC_CORK_READING = 16,
 	IPC_CORK_USED = 32,
 	IPC_CORK_NODELAY = 64,
+	IPC_CORK_LOW = 128,
 };
 
 typedef _Atomic uint64_t ipc_cork_word;
@@ -61,7 +64,7 @@ enum ipc_cork_put {
 	IPC_CORK_FLUSH, /* and the engine must be told: IPC_OPT_FLUSH */
 };
 
-/* Program: switches `which` (ON, MORE or NODELAY) for the socket of `cookie`. */
+/* Program: switches `which` (ON, MORE, NODELAY or LOW) for the socket of `cookie`. */
 enum ipc_cork_put ipc_cork_put(ipc_cork_word *w, uint64_t cookie, enum ipc_cork which, bool on);
 
 /* Program: the bits of enum ipc_cork; 0: none, or another socket's. */

@@ -10,6 +10,16 @@
  * may be done at once: without a free chunk, with a full socket, in doubt, bytes are written as they
  * always were.
  *
+ * HOW MANY ARE ON THE WAY. The kernel counts what a token takes in the queue, and not what it stands for: the
+ * socket would be writable until all chunks are READY. What is so much is cold when the engine comes to it, and
+ * whatever else is written then goes through the socket. So at IPC_LEND_AHEAD tokens on the way, or without a
+ * free chunk as long as some are, the program waits, as for a full socket, and by the kernel's own means: its
+ * SO_SNDBUF is made so small that what is queued fills it. POLLOUT is back, and a send that waits goes on, when
+ * a quarter is left; with the next write that the shim sees, in whichever process, the buffer is what it was. (A
+ * process with threads writes bytes instead of waiting, and so does who wants SIGIO.) Meanwhile the word says LOW:
+ * the residual byte of somebody who writes past the shim, which may keep more memory than a small buffer has, is
+ * not left. That of a token is, so that a reset reaches the program.
+ *
  * A TOKEN is 16 bytes in one send, so it is in the queue whole or not at all. It begins with 64 random
  * bits of the engine's, which no stream has by chance. Before it looks for tokens the engine asks the
  * socket's word how many are on the way (ipc_cork_lent): they are counted before they are sent and
@@ -44,6 +54,7 @@
 
 enum {
 	IPC_LEND_CHUNKS = 256,
+	IPC_LEND_AHEAD = 24, /* tokens of a socket that the engine has not come to */
 	IPC_LEND_CHUNK_LEN = 64 << 10,
 	IPC_LEND_MIN = 16 << 10, /* bytes that are worth it */
 	IPC_LEND_HEAD_LEN = 8192,

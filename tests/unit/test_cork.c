@@ -11,7 +11,7 @@
 
 #include "core/ipc/cork.h"
 
-enum { COOKIE = 77, LENT_MAX = 24 };
+enum { COOKIE = 77, LENT_MAX = 128 };
 
 /* What the engine keeps, and what its last look said. */
 static struct view {

@@ -1,4 +1,6 @@
 /* Memory that a program lends: tokens between bytes, who gets it back, and what is no token. */
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #include "core/engine/lend.h"
@@ -317,6 +319,31 @@ static void a_token_that_never_comes_is_counted_off(void **state)
 }
 
 /* What clients say of chunks that the stack has is not believed. */
+static int queued(void)
+{
+	int n = -1;
+
+	ioctl(fd, SIOCOUTQ, &n);
+	return n;
+}
+
+static void no_residual_byte_fills_a_small_buffer(void **state)
+{
+	for (size_t n = 100; n < 100000; n *= 30) {
+		plain(n);
+		all_arrives();
+		assert_true(queued() > 0);
+		ipc_cork_put(word(), cookie(), IPC_CORK_LOW, true);
+		plain(n);
+		all_arrives();
+		assert_int_equal(queued(), 0);
+		lend(CHUNK);
+		all_arrives();
+		assert_in_range(queued(), 1, 1152); /* a quarter of the least SO_SNDBUF */
+		ipc_cork_put(word(), cookie(), IPC_CORK_LOW, false);
+	}
+}
+
 static void a_chunk_that_is_lent_cannot_be_lent_again(void **state)
 {
 	struct ipc_lend_token t = chunk_for(cookie(), CHUNK);
@@ -358,6 +385,7 @@ int main(void)
 		TEST(who_was_killed_while_filling_keeps_nothing),
 		TEST(who_was_killed_before_sending_keeps_the_pool_as_long_as_the_socket),
 		TEST(a_token_that_never_comes_is_counted_off),
+		TEST(no_residual_byte_fills_a_small_buffer),
 		TEST(a_chunk_that_is_lent_cannot_be_lent_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
