@@ -266,7 +266,7 @@ static bool fill_up(const struct lender *l)
  */
 static int wait_for_room(const struct lender *l, const char *data, size_t *done)
 {
-	int how = raw_fcntl(l->fd, F_GETFL, 0);
+	int error = 0, how = raw_fcntl(l->fd, F_GETFL, 0);
 	bool waits = !(l->flags & MSG_DONTWAIT) && !(how & O_NONBLOCK);
 
 	if ((waits && !__libc_single_threaded) || (how & O_ASYNC))
@@ -280,8 +280,12 @@ static int wait_for_room(const struct lender *l, const char *data, size_t *done)
 	int r = raw_result(syscall(SYS_sendto, l->fd, data, 1, l->flags | MSG_NOSIGNAL, NULL, 0));
 	if (r == 1)
 		++*done;
-	if (raw_cookie(l->fd) == l->cookie) /* a signal's handler may have closed it */
-		make_room(l, l->fd);
+	if (raw_cookie(l->fd) != l->cookie) /* a signal's handler may have closed it */
+		return r < 0 ? r : 0;
+	make_room(l, l->fd);
+	/* A call that the kernel restarted after a signal sees the end before the error. */
+	if (r == -EPIPE && raw_getsockopt(l->fd, SO_ERROR, &error, sizeof error) == 0 && error)
+		r = -ECONNRESET;
 	return r < 0 ? r : 0;
 }
 
@@ -356,16 +360,17 @@ bool lend_send(int fd, const void *data, size_t n, int flags, ssize_t *result)
 	int r = lend_from_pool(fd, data, n, flags, &done);
 	bool over = r == -EAGAIN || r == -EINTR;
 	*result = (ssize_t)done;
-	if ((over && done == 0) || r == -ECONNRESET) { /* which the kernel tells but once */
-		*result = -1;
-		errno = -r;
-		return true;
-	}
-	if (done > 0 && done < n && !over) {
+	if (done > 0 && done < n && !over && r != -ECONNRESET) {
 		/* A part is written: what happens now is told by the next call. */
 		ssize_t rest =
 			real.send(fd, (const char *)data + done, n - done, flags | MSG_NOSIGNAL);
 		*result += MAX(rest, 0);
+		r = rest < 0 && errno == ECONNRESET ? -ECONNRESET : 0;
+	}
+	if ((over && done == 0) || r == -ECONNRESET) { /* which the kernel tells but once */
+		*result = -1;
+		errno = -r;
+		return true;
 	}
 	errno = saved_errno;
 	return done > 0;
