@@ -22,14 +22,17 @@
 #include "preload/swap.h"
 #include "preload/wait.h"
 
-/* The connect has come to its end, and this call tells which. */
-static int outcome(struct shim_sock *s)
+/* The connect has come to its end, and this call tells which. Only POLLOUT: it was established. */
+static int outcome(struct shim_sock *s, int events)
 {
+	bool failed = false;
 	int error = 0;
 
-	raw_getsockopt(s->fd, SO_ERROR, &error, sizeof error);
-	shim_refresh(s);
-	bool failed = error || !s->known || s->info.use != IPC_SLOT_LIVE || s->info.error;
+	if (events & (POLLERR | POLLHUP)) {
+		raw_getsockopt(s->fd, SO_ERROR, &error, sizeof error);
+		shim_refresh(s);
+		failed = error || !s->known || s->info.use != IPC_SLOT_LIVE || s->info.error;
+	}
 	if (!failed) {
 		request_raise(s->fd);
 		shim_note(s, HINT_OPEN, false);
@@ -48,7 +51,7 @@ static int wait_for_outcome(struct shim_sock *s)
 
 	if (r < 0)
 		return r;
-	return r == 0 ? -EINPROGRESS : outcome(s);
+	return r == 0 ? -EINPROGRESS : outcome(s, r);
 }
 
 static int begin(struct shim_sock *s, const struct endpoint *remote)
@@ -132,7 +135,7 @@ static int connect_engaged(struct shim_sock *s, const struct endpoint *remote,
 		r = shim_is_nonblocking(s->fd) ? -EINPROGRESS : wait_for_outcome(s);
 		return r == -EINPROGRESS ? -EALREADY : r;
 	case STANDS_DECIDED:
-		return outcome(s);
+		return wait_for_outcome(s); /* which does not wait */
 	case STANDS_CONNECTED:
 		return -EISCONN;
 	case STANDS_LOST:
