@@ -344,9 +344,16 @@ static int lend_from_pool(int fd, const void *data, size_t n, int flags, size_t 
 	return r;
 }
 
+static bool is_answer(int r)
+{
+	return r == -EAGAIN || r == -EINTR || r == -ECONNRESET;
+}
+
 /*
  * What is lent does not wait, or as the program's own call would; the rest is one call like it: a
  * signal that comes while it waits ends it, and one that came before has come before the program's call.
+ * When a part is written, what else happens is for the next call to tell; not so a reset, which the kernel
+ * tells but once.
  */
 bool lend_send(int fd, const void *data, size_t n, int flags, ssize_t *result)
 {
@@ -358,20 +365,19 @@ bool lend_send(int fd, const void *data, size_t n, int flags, ssize_t *result)
 		return false;
 	pthread_testcancel();
 	int r = lend_from_pool(fd, data, n, flags, &done);
-	bool over = r == -EAGAIN || r == -EINTR;
-	*result = (ssize_t)done;
-	if (done > 0 && done < n && !over && r != -ECONNRESET) {
-		/* A part is written: what happens now is told by the next call. */
+	if (done > 0 && done < n && !is_answer(r)) {
 		ssize_t rest =
 			real.send(fd, (const char *)data + done, n - done, flags | MSG_NOSIGNAL);
-		*result += MAX(rest, 0);
-		r = rest < 0 && errno == ECONNRESET ? -ECONNRESET : 0;
+		if (rest < 0 && errno == ECONNRESET)
+			r = -ECONNRESET;
+		done += (size_t)MAX(rest, 0);
 	}
-	if ((over && done == 0) || r == -ECONNRESET) { /* which the kernel tells but once */
+	if (r == -ECONNRESET || (is_answer(r) && done == 0)) {
 		*result = -1;
 		errno = -r;
 		return true;
 	}
+	*result = (ssize_t)done;
 	errno = saved_errno;
 	return done > 0;
 }

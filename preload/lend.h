@@ -1,6 +1,7 @@
 /*
  * Large writes on a stream socket go into memory that this process shares with its engine
- * (core/ipc/lend.h) as far as that can be done at once, and the rest into the socket.
+ * (core/ipc/lend.h). With enough of it on the way they wait, or say EAGAIN, as with a full socket; what
+ * cannot be lent goes into the socket.
  *
  * Only write, send and sendto know of it: where the bytes of a vector are, and how many, is in the
  * program's memory, and to look there as safely as the kernel does would be another system call for

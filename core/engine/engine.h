@@ -140,9 +140,9 @@ struct engine {
 	struct spin spin;
 	struct crowd crowd;
 	struct moderation dgram_moderation, bulk_moderation;
-	uint64_t received; /* bytes of connections that programs were given */
-	nsec frames_since; /* those that wait, at the earliest */
-	bool frames_left;  /* of an earlier turn */
+	uint64_t received;           /* bytes of connections that programs were given */
+	nsec frames_since;           /* those that wait, at the earliest */
+	bool frames_left;            /* of an earlier turn */
 	bool dgrams_held, link_held; /* moderation.h */
 	bool apart;                  /* datagrams can be, without the rest */
 	bool coarse;                 /* the loop can only wait in milliseconds */

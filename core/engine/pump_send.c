@@ -31,7 +31,7 @@
  * the queue. How many are on the way says the socket's word, and it is asked after the queue: with
  * none, what was looked at has none. With some, the queue is looked at through the scratch buffer, piece
  * by piece, and what lies between tokens is copied once more. What has been taken is consumed like a
- * small read.
+ * small read. While the word says LOW, the residual byte is left only if it is one of a token.
  *
  * If the ring is too small for what there is, it is filled by consuming and nothing is held: what
  * remains in the queue keeps the promise of the residual byte. The stack says TCP_EV_WRITE when

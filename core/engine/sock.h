@@ -77,34 +77,34 @@ struct sock {
 	struct source src;
 	struct list link; /* engine.socks, then engine.dead */
 	struct list due_link, dirty_link, aging_link, linger_link;
-	nsec aging_since; /* its slot was right then; if in engine.aging */
-	bool behind;      /* and is not any more */
+	nsec aging_since;         /* its slot was right then; if in engine.aging */
+	bool behind;              /* and is not any more */
 	struct list starved_link; /* in engine.starved, or engine.blocked */
 	struct list unread_link;  /* forwarded bytes are to be consumed soon: engine.unread */
 	nsec unread_at;           /* since when */
-	struct tcp *tcp; /* ours to close; NULL: none yet */
+	struct tcp *tcp;          /* ours to close; NULL: none yet */
 	struct ipc_slot *slot;
 	uint64_t cookie;
-	pid_t pid;       /* who made the socket */
-	uint32_t events; /* epoll's, not yet acted upon; HUP and RDHUP stay */
-	uint32_t held;   /* bytes at the head of the queue that were forwarded before */
-	uint16_t family;
-	uint8_t state; /* enum sock_state */
-	uint8_t send;  /* enum sock_send */
-	uint8_t recv;  /* enum sock_recv */
 	uint64_t drained_in; /* the turn in which all that was queued had been forwarded */
-	bool full;     /* the AF_UNIX socket took less than we had; EPOLLOUT is armed */
-	bool out_armed;
-	uint32_t raised; /* bytes of our end's SO_SNDBUF, raised because it was full; 0: never */
-	bool bulk;    /* the last read was a big one */
-	bool token;   /* the residual byte is one of a token */
-	bool urgent;  /* an urgent byte is, or was, in the queue: EPOLLPRI */
-	bool sent;    /* our FIN was acknowledged */
-	bool over;    /* TCP_EV_CLOSED */
-	uint32_t flushes; /* of its cork word: done with */
-	bool foreign; /* of another uid: requests must show the token */
+	pid_t pid;           /* who made the socket */
+	int refuse;          /* positive errno: no room for it, its first request will be told */
+	uint32_t events;     /* epoll's, not yet acted upon; HUP and RDHUP stay */
+	uint32_t held;       /* bytes at the head of the queue that were forwarded before */
+	uint32_t raised;     /* bytes of our end's SO_SNDBUF, raised because it was full; 0: never */
+	uint32_t flushes;    /* of its cork word: done with */
+	uint16_t family;
+	uint8_t state;    /* enum sock_state */
+	uint8_t send;     /* enum sock_send */
+	uint8_t recv;     /* enum sock_recv */
 	uint8_t patience; /* turns that its request has been put off */
-	int refuse;   /* positive errno: no room for it, its first request will be told */
+	bool foreign;     /* of another uid: requests must show the token */
+	bool full;        /* the AF_UNIX socket took less than we had; EPOLLOUT is armed */
+	bool out_armed;
+	bool bulk;   /* the last read was a big one */
+	bool token;  /* the residual byte is one of a token */
+	bool urgent; /* an urgent byte is, or was, in the queue: EPOLLPRI */
+	bool sent;   /* our FIN was acknowledged */
+	bool over;   /* TCP_EV_CLOSED */
 
 	/* Of a listener: its next connection, in the order of its way. */
 	unsigned backlog;     /* as the program asked */

@@ -6,9 +6,8 @@
  *
  * THE SOCKET STAYS THE STREAM. A token has its place between the bytes of the stream, whoever wrote
  * them: another process, stdio, splice, a static child. All that the program can see of its socket
- * (POLLOUT, EAGAIN, a write that waits, SIGPIPE) stays the kernel's own, because lending is only what
- * may be done at once: without a free chunk, with a full socket, in doubt, bytes are written as they
- * always were.
+ * (POLLOUT, EAGAIN, a write that waits, SIGPIPE) stays the kernel's own, because nothing is lent but what
+ * can be at once: with a socket full of bytes, or in doubt, bytes are written as they always were.
  *
  * HOW MANY ARE ON THE WAY. The kernel counts what a token takes in the queue, and not what it stands for: the
  * socket would be writable until all chunks are READY. What is so much is cold when the engine comes to it, and
