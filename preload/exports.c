@@ -23,8 +23,8 @@
 #include "preload/hint.h"
 #include "preload/ifaddr.h"
 #include "preload/io.h"
-#include "preload/lend.h"
 #include "preload/linger.h"
+#include "preload/process.h"
 #include "preload/real.h"
 #include "preload/sock.h"
 
@@ -260,7 +260,7 @@ EXPORT int prctl(int option, ...)
 		arg[i] = va_arg(args, unsigned long);
 	va_end(args);
 	if (option == PR_SET_SECCOMP)
-		lend_no_more();
+		process_confine();
 	return (int)syscall(SYS_prctl, option, arg[0], arg[1], arg[2], arg[3]);
 }
 

@@ -20,6 +20,7 @@
 #include "preload/hint.h"
 #include "preload/instance.h"
 #include "preload/lock.h"
+#include "preload/process.h"
 #include "preload/real.h"
 #include "preload/request.h"
 #include "preload/usermem.h"
@@ -37,7 +38,6 @@ static struct pool {
 } pools[POOLS_MAX];
 
 static struct pool *_Atomic current; /* NULL: nothing can be lent */
-static atomic_bool sandboxed;
 
 struct ipc_lend *lend_map(int fd)
 {
@@ -96,11 +96,6 @@ static struct pool *pool_hold(void)
 static void pool_release(struct pool *p)
 {
 	atomic_fetch_sub(&p->users, 1);
-}
-
-void lend_no_more(void)
-{
-	atomic_store(&sandboxed, true);
 }
 
 size_t lend_unsent(uint64_t cookie)
@@ -222,7 +217,7 @@ void lend_raise(int fd, const struct hint *h, ipc_cork_word *word)
 	int saved_errno = errno;
 	sigset_t saved;
 
-	if (atomic_load(&sandboxed))
+	if (process_is_confined())
 		return;
 	int number = own_number(&l, &saved);
 	if (number >= 0) {
@@ -360,7 +355,7 @@ bool lend_send(int fd, const void *data, size_t n, int flags, ssize_t *result)
 	int saved_errno = errno;
 	size_t done = 0;
 
-	if (n < IPC_LEND_MIN || n > INT_MAX || (flags & MSG_OOB) || atomic_load(&sandboxed) ||
+	if (n < IPC_LEND_MIN || n > INT_MAX || (flags & MSG_OOB) || process_is_confined() ||
 		!atomic_load(&current))
 		return false;
 	pthread_testcancel();

@@ -28,14 +28,8 @@ void lend_unmap(struct ipc_lend *pool);
 void lend_use(struct ipc_lend *pool, const char id[static IPC_INSTANCE_LEN]);
 
 /*
- * This process is about to enter a sandbox, which may forbid system calls other than the program's
- * own: nothing is lent any more.
- */
-void lend_no_more(void);
-
-/*
  * Instead of a send-like call with `flags` (send(2)), after io_before_send: true and what the program
- * gets, errno kept; false: the call is to be made as it is.
+ * gets, errno kept; false: the call is to be made as it is, as always in a confined process.
  */
 bool lend_send(int fd, const void *data, size_t n, int flags, ssize_t *result);
 

@@ -12,6 +12,7 @@
 static _Atomic uint64_t *number;
 
 static _Atomic uint64_t last; /* given out: children go on from here */
+static atomic_bool confined;
 
 void process_init(void)
 {
@@ -36,4 +37,14 @@ uint64_t process_number(void)
 	/* Threads may get here together: the first one's counts. */
 	uint64_t fresh = atomic_fetch_add(&last, 1) + 1;
 	return atomic_compare_exchange_strong(number, &mine, fresh) ? fresh : mine;
+}
+
+void process_confine(void)
+{
+	atomic_store(&confined, true);
+}
+
+bool process_is_confined(void)
+{
+	return atomic_load_explicit(&confined, memory_order_relaxed);
 }

@@ -19,7 +19,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "preload/lend.h"
+#include "preload/process.h"
 
 enum { NUMBERS = 512 };
 
@@ -108,7 +108,7 @@ HERE long syscall_for_sockets(long number, long a, long b, long c, long d, long 
 	case SYS_prctl:
 		return prctl(fd, b, c, d, e);
 	case SYS_seccomp:
-		lend_no_more();
+		process_confine();
 		return syscall(number, a, b, c);
 	default:
 		return control_call(number, fd, b, c, d, e);

@@ -18,6 +18,7 @@
 #include "core/base/bytes.h"
 #include "core/base/time.h"
 #include "preload/config.h"
+#include "preload/process.h"
 #include "preload/real.h"
 
 enum { REST_MAX = 64 };
@@ -69,13 +70,15 @@ static bool every_handler_restarts(void)
 	return true;
 }
 
-/* As poll: 0, nothing was seen, or not looked for. */
+/* As poll: 0, nothing was seen, or not looked for. A sandbox may forbid sched_yield. */
 static int look(struct pollfd *p)
 {
 	static const struct timespec none;
 	unsigned resting = atomic_load_explicit(&rest, memory_order_relaxed);
 	int r;
 
+	if (process_is_confined())
+		return 0;
 	if (resting > 0) {
 		atomic_store_explicit(&rest, resting - 1, memory_order_relaxed);
 		return 0;

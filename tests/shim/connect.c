@@ -1,5 +1,15 @@
-/* connect(2): blocking, non-blocking, refused, again after a failure, twice, with time limits and bad addresses. */
+/*
+ * connect(2): blocking, non-blocking, refused, again after a failure, twice, with time limits, bad addresses, and in a
+ * sandbox.
+ */
 #include "tests/shim/say.h"
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 static int new_socket(int flags)
 {
@@ -115,6 +125,39 @@ static void disconnect(char **argv)
 	close(fd);
 }
 
+/* It kills who gives up the CPU: that the library may, while it waits, is nothing that a program knows of. */
+static int enter_sandbox(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sched_yield, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = {sizeof code / sizeof code[0], code};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -1;
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0);
+}
+
+static void in_a_sandbox(char **argv)
+{
+	struct sockaddr_in a = peer_address(argv);
+	int status = 0;
+
+	fflush(stdout);
+	pid_t child = fork();
+	if (child == 0) {
+		say("a sandbox", enter_sandbox());
+		for (int i = 0; i < 3; i++)
+			say("connect in it", connect_in(new_socket(0), &a));
+		exit(0);
+	}
+	waitpid(child, &status, 0);
+	printf("the child's status: %d\n", status);
+}
+
 int main(int argc, char **argv)
 {
 	blocking(argv);
@@ -122,5 +165,6 @@ int main(int argc, char **argv)
 	nonblocking_refused(argv);
 	bad_addresses(argv);
 	disconnect(argv);
+	in_a_sandbox(argv);
 	return 0;
 }
