@@ -82,7 +82,7 @@ PLAIN_BIN := $(patsubst %_preload,%_preload.so,$(call bins,$(foreach d,$(PLAIN_D
 FUZZ_SRC := $(filter-out tests/fuzz/replay.c,$(call src_of,tests/fuzz))
 REPLAY_BIN := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/replay_%,$(FUZZ_SRC))
 tests: $(CMOCKA_BIN) $(PLAIN_BIN) $(REPLAY_BIN) $(B)/tests/packetdrill/play \
-	$(if $(filter asan tsan,$(MODE)),,$(B)/packetdrill-teecee.so)
+	$(if $(SANITIZED),$(B)/tests/tools/wire,$(B)/packetdrill-teecee.so)
 
 $(B)/tests/unit/%: $(O)/tests/unit/%.o $(O)/tests-unit.a $(call ar_of,report) $(AR_ENGINE)
 	$(LINK) $(LIBS_CORE) -lcmocka
