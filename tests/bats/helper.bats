@@ -101,7 +101,7 @@ setup() { load common; }
 }
 
 @test "installed, it finds the command beside it" {
-	make -s -C "$LAN_TOP" install PREFIX=/usr DESTDIR="$BATS_TEST_TMPDIR" >/dev/null
+	make -s -C "$LAN_TOP" MODE=release install PREFIX=/usr DESTDIR="$BATS_TEST_TMPDIR" >/dev/null
 	run env -i PATH="$PATH" HOME=/ bash -c '
 		. "$0/usr/share/teecee/teecee.bash"
 		lan_up || exit 99
