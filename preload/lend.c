@@ -142,6 +142,19 @@ static void give_number(const struct lender *l, int fd, const sigset_t *saved)
 	lock_give(saved);
 }
 
+/*
+ * What a send came to. Just behind a reset, or restarted by the kernel after a signal, it sees the end before the
+ * error, which the kernel's TCP would have told, and without SIGPIPE.
+ */
+static int with_error(int fd, int r)
+{
+	int error = 0;
+
+	if (r == -EPIPE && raw_getsockopt(fd, SO_ERROR, &error, sizeof error) == 0 && error)
+		return -ECONNRESET;
+	return r;
+}
+
 /* 0, or -errno and nothing is sent. */
 static int send_counted(
 	const struct lender *l, int fd, const struct ipc_lend_token *token, unsigned n)
@@ -154,7 +167,7 @@ static int send_counted(
 	if (r == (ssize_t)len)
 		return 0;
 	ipc_cork_unlend(l->word, l->cookie, n);
-	return r < 0 ? (int)r : -EPROTO;
+	return r < 0 ? with_error(fd, (int)r) : -EPROTO;
 }
 
 static int send_tokens(const struct lender *l, const struct ipc_lend_token *token, unsigned n)
@@ -261,7 +274,7 @@ static bool fill_up(const struct lender *l)
  */
 static int wait_for_room(const struct lender *l, const char *data, size_t *done)
 {
-	int error = 0, how = raw_fcntl(l->fd, F_GETFL, 0);
+	int how = raw_fcntl(l->fd, F_GETFL, 0);
 	bool waits = !(l->flags & MSG_DONTWAIT) && !(how & O_NONBLOCK);
 
 	if ((waits && !__libc_single_threaded) || (how & O_ASYNC))
@@ -278,9 +291,7 @@ static int wait_for_room(const struct lender *l, const char *data, size_t *done)
 	if (raw_cookie(l->fd) != l->cookie) /* a signal's handler may have closed it */
 		return r < 0 ? r : 0;
 	make_room(l, l->fd);
-	/* A call that the kernel restarted after a signal sees the end before the error. */
-	if (r == -EPIPE && raw_getsockopt(l->fd, SO_ERROR, &error, sizeof error) == 0 && error)
-		r = -ECONNRESET;
+	r = with_error(l->fd, r);
 	return r < 0 ? r : 0;
 }
 
